@@ -1,0 +1,87 @@
+"""Units: the one file where physical constants and conversion factors live.
+
+Inside Isthmus every quantity is in OpenMM's coherent system: length [nm], time [ps], mass [Da],
+charge [e], energy [kJ/mol], angle [rad], temperature [K]. A factor below turns *its* unit into
+the internal one: ``length_nm = length_angstrom * ANGSTROM``. Dividing turns back.
+
+Sources: SI 2019 exact constants; CODATA 2018 for the hartree and the bohr. The Coulomb constant
+is OpenMM's, so that energies agree with OpenMM to the last digit.
+"""
+
+import math
+from typing import Final
+
+from isthmus.errors import InputError
+
+__all__ = [
+    "ANGSTROM",
+    "BOHR",
+    "COULOMB",
+    "DALTON_NM2_PER_PS2",
+    "DEBYE",
+    "DEGREE",
+    "ELECTRONVOLT",
+    "ENERGY_UNITS",
+    "FEMTOSECOND",
+    "GAS_CONSTANT",
+    "HARTREE",
+    "KILOCALORIE",
+    "LENGTH_UNITS",
+    "energy_unit",
+]
+
+ANGSTROM: Final = 0.1
+"""1 Å [nm]"""
+
+BOHR: Final = 0.0529177210903
+"""1 bohr [nm] (CODATA 2018)"""
+
+KILOCALORIE: Final = 4.184
+"""1 kcal/mol [kJ/mol] (thermochemical calorie, exact)"""
+
+HARTREE: Final = 2625.4996394798254
+"""1 hartree per particle [kJ/mol] (CODATA 2018)"""
+
+ELECTRONVOLT: Final = 96.48533212331002
+"""1 eV per particle [kJ/mol] (SI 2019, exact)"""
+
+DEGREE: Final = math.pi / 180.0
+"""1 degree [rad]"""
+
+FEMTOSECOND: Final = 1e-3
+"""1 fs [ps]"""
+
+DEBYE: Final = 0.0208194332709356
+"""1 debye [e nm] (SI 2019 and c)"""
+
+DALTON_NM2_PER_PS2: Final = 1.0
+"""1 Da nm²/ps² [kJ/mol]: the system is coherent, so kinetic energy needs no factor"""
+
+GAS_CONSTANT: Final = 8.31446261815324e-3
+"""Molar gas constant [kJ/mol/K] (SI 2019, exact)"""
+
+COULOMB: Final = 138.93545764438198
+"""1/(4 π ε0) [kJ/mol nm/e²], the value of OpenMM's ONE_4PI_EPS0"""
+
+ENERGY_UNITS: Final = {
+    "kJ/mol": 1.0,
+    "kcal/mol": KILOCALORIE,
+    "eV": ELECTRONVOLT,
+    "meV": ELECTRONVOLT * 1e-3,
+    "hartree": HARTREE,
+}
+"""Units in which a person may ask for energies, and their size [kJ/mol]"""
+
+LENGTH_UNITS: Final = {"nm": 1.0, "angstrom": ANGSTROM, "Å": ANGSTROM, "bohr": BOHR}
+"""Units in which a person may ask for lengths, and their size [nm]"""
+
+
+def energy_unit(name: str) -> float:
+    """Size of an energy unit [kJ/mol].
+
+    Raises:
+        InputError: the name is none of `ENERGY_UNITS`.
+    """
+    if name not in ENERGY_UNITS:
+        raise InputError(f"unknown energy unit '{name}': choose one of {', '.join(ENERGY_UNITS)}")
+    return ENERGY_UNITS[name]

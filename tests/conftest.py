@@ -1,0 +1,35 @@
+"""What every test may ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The root folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The reference data beside the repository; a test that needs them is skipped without."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the reference data are not at ../shared/data: this test needs them")
+    return folder
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Runs one test in float64, without touching the others.
+
+    Fixtures that make JAX arrays for such a test must ask for `x64` themselves, since pytest
+    may build them first.
+    """
+    with jax.enable_x64(True):
+        yield
