@@ -1,0 +1,257 @@
+"""Terms with their clusters and numbers, and what it takes to evaluate them.
+
+`BoundTerm` and `BoundCoordinate` are plain data: the declaration, the atoms, the values. From
+them `Evaluator` prepares everything that does not depend on positions, so that a step is left
+with the geometry and the formulas.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from isthmus.geometry.coordinates import CoordinatePlan, PlanBuilder, Redeem, Slot
+from isthmus.geometry.gather import rows_of
+from isthmus.terms.compiled import COS, SIN
+from isthmus.terms.expression import GEOMETRY_FUNCTIONS
+from isthmus.terms.formula import Coordinate, FormulaTerm
+from isthmus.terms.kinds import ClusterKind
+
+__all__ = ["BoundCoordinate", "BoundTerm", "Evaluator", "build_evaluator"]
+
+Values = Mapping[str, Float[Array | np.ndarray, " _"] | Float[Array | np.ndarray, "types types"]]
+
+
+class BoundCoordinate(eqx.Module):
+    """A derived coordinate on its clusters. `values` has one number a cluster and parameter."""
+
+    coordinate: Coordinate = eqx.field(static=True)
+    atoms_idx: Int[Array | np.ndarray, "clusters size"]
+    values: Values
+
+
+class BoundTerm(eqx.Module):
+    """A formula term on its clusters.
+
+    Attributes:
+        term: the declaration.
+        atoms_idx: atoms of each cluster, in the order of the cluster kind.
+        values: by parameter name, one number a cluster; per-atom parameters have one an atom
+            of the whole system, (atoms,), tables over type pairs (types, types).
+        periodic: whether displacements are taken to the nearest image.
+        types: (atoms,) type of each atom, for tables over type pairs.
+    """
+
+    term: FormulaTerm = eqx.field(static=True)
+    atoms_idx: Int[Array | np.ndarray, "clusters size"]
+    values: Values
+    periodic: bool = eqx.field(static=True, default=False)
+    types: Int[np.ndarray, " atoms"] | None = None
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return len(self.atoms_idx)
+
+    def cluster_values(self) -> dict[str, Array | np.ndarray]:
+        """Values by the name they have in the formula, one a cluster each."""
+        result: dict[str, Array | np.ndarray] = {}
+        for parameter in self.term.parameters:
+            value = self.values[parameter.name]
+            if parameter.per == "atom" and self.term.kind.n_atoms > 1:
+                for a in range(self.term.kind.n_atoms):
+                    result[f"{parameter.name}{a + 1}"] = value[self.atoms_idx[:, a]]
+            elif parameter.per == "atom":
+                result[parameter.name] = value[self.atoms_idx[:, 0]]
+            elif parameter.per == "type_pair":
+                assert self.types is not None
+                kinds = self.types[self.atoms_idx]
+                result[parameter.name] = value[kinds[:, 0], kinds[:, 1]]
+            else:
+                result[parameter.name] = value
+        return result
+
+
+class _Input(eqx.Module):
+    """One geometric input of a compiled formula and where its values come from."""
+
+    name: str = eqx.field(static=True)
+    source: str = eqx.field(static=True)
+    slots: tuple[Slot, ...]
+
+
+class _Prepared(eqx.Module):
+    """A formula ready to run: derived parameter arrays and inputs."""
+
+    owner: FormulaTerm | Coordinate = eqx.field(static=True)
+    derived: tuple[Array, ...]
+    inputs: tuple[_Input, ...]
+
+    def energies(
+        self,
+        coordinates: Mapping[str, Array],
+        positions: Float[Array, "3 atoms *batch"],
+        values: Mapping[str, Array],
+    ) -> Float[Array, "clusters *batch"]:
+        batch = (1,) * (positions.ndim - 2)
+        derived = tuple(d.reshape(d.shape + batch) for d in self.derived)
+        geometry = {i.name: _read(i, coordinates, positions, values) for i in self.inputs}
+        return self.owner.compiled.energy(derived, geometry)
+
+
+def _read(
+    item: _Input,
+    coordinates: Mapping[str, Array],
+    positions: Float[Array, "3 atoms *batch"],
+    values: Mapping[str, Array],
+) -> Array:
+    slot = item.slots[0]
+    if item.source == "derived":
+        return rows_of(values[slot.primitive], slot.rows)
+    if item.source in "xyz":
+        return rows_of(positions["xyz".index(item.source)], slot.rows)
+    if item.source == "phi":
+        sine = rows_of(coordinates["sindihedral"], slot.rows)
+        return jnp.arctan2(sine, rows_of(coordinates["cosdihedral"], slot.rows))
+    total = 0.0
+    for part in item.slots:
+        value = rows_of(coordinates[item.source], part.rows)
+        if part.sign is not None:
+            value = value * part.sign.reshape(part.sign.shape + (1,) * (value.ndim - 1))
+        total = total + value
+    return total / len(item.slots) if len(item.slots) > 1 else total
+
+
+class Evaluator(eqx.Module):
+    """All cluster terms of one precision and one periodicity, ready to run."""
+
+    plan: CoordinatePlan
+    coordinates: tuple[_Prepared, ...]
+    terms: tuple[_Prepared, ...]
+
+    def energies(
+        self, positions: Float[Array, "3 atoms *batch"], box: Float[Array, "3 3"] | None
+    ) -> dict[str, Float[Array, "clusters *batch"]]:
+        """Energy of each cluster of each term [kJ/mol]."""
+        coordinates = self.plan.evaluate(positions, box)
+        values: dict[str, Array] = {}
+        for item in self.coordinates:
+            values[item.owner.name] = item.energies(coordinates, positions, values)
+        return {
+            item.owner.name: item.energies(coordinates, positions, values) for item in self.terms
+        }
+
+
+def build_evaluator(
+    terms: Sequence[BoundTerm],
+    coordinates: Sequence[BoundCoordinate],
+    *,
+    n_atoms: int,
+    periodic: bool,
+    dtype: np.dtype,
+) -> Evaluator:
+    """Prepare terms and the coordinates that they use."""
+    builder = PlanBuilder(n_atoms)
+    tables = {item.coordinate.name: item for item in coordinates}
+    asked_coordinates = [
+        (item, _ask(item.coordinate, item.coordinate.kind, item.atoms_idx, {}, builder))
+        for item in coordinates
+    ]
+    asked_terms = [
+        (item, _ask(item.term, item.term.kind, item.atoms_idx, tables, builder)) for item in terms
+    ]
+    plan, redeem = builder.build(periodic=periodic)
+    return Evaluator(
+        plan,
+        tuple(
+            _prepare(item.coordinate, dict(item.values), asked, redeem, dtype)
+            for item, asked in asked_coordinates
+        ),
+        tuple(
+            _prepare(item.term, item.cluster_values(), asked, redeem, dtype)
+            for item, asked in asked_terms
+        ),
+    )
+
+
+def _prepare(
+    owner: FormulaTerm | Coordinate,
+    values: Mapping[str, Array | np.ndarray],
+    asked: list[tuple],
+    redeem: Redeem,
+    dtype: np.dtype,
+) -> _Prepared:
+    derived = owner.compiled.prepare({name: jnp.asarray(v) for name, v in values.items()})
+    inputs = tuple(
+        _Input(name, source, tuple(t if isinstance(t, Slot) else redeem(t) for t in tickets))
+        for name, source, tickets in asked
+    )
+    return _Prepared(owner, tuple(jnp.asarray(d, dtype) for d in derived), inputs)
+
+
+def _ask(
+    owner: FormulaTerm | Coordinate,
+    kind: ClusterKind,
+    atoms_idx: Int[Array | np.ndarray, "clusters size"],
+    tables: Mapping[str, BoundCoordinate],
+    builder: PlanBuilder,
+) -> list[tuple]:
+    """Request the inputs of a formula: (name in the formula, source, tickets or slots)."""
+    asked = []
+    for name in owner.compiled.inputs:
+        base = name.removeprefix(COS).removeprefix(SIN)
+        if isinstance(owner, FormulaTerm) and base in owner.coordinate_names:
+            coordinate, local = owner.coordinate_names[base]
+            table = tables[coordinate.name]
+            rows = find_rows(table.atoms_idx, atoms_idx[:, [a - 1 for a in local]])
+            asked.append((name, "derived", [Slot(coordinate.name, rows, None)]))
+            continue
+        if base in kind.variables:
+            primitive, local = kind.variables[base].primitive, kind.variables[base].atoms
+        else:
+            primitive, local = owner.expression.geometry[base]
+        assert primitive in GEOMETRY_FUNCTIONS or base in kind.variables
+        columns = atoms_idx[:, [a - 1 for a in local]]
+        asked.append((name, *_tickets(name, primitive, columns, builder)))
+    return asked
+
+
+def _tickets(
+    name: str, primitive: str, atoms: Int[np.ndarray, "clusters size"], builder: PlanBuilder
+) -> tuple[str, list]:
+    if primitive in ("x", "y", "z"):
+        return primitive, [Slot(primitive, atoms[:, 0].astype(np.int32), None)]
+    if primitive == "meanwilson":
+        turns = ([0, 1, 2, 3], [0, 2, 3, 1], [0, 3, 1, 2])
+        return "wilson", [builder.request("wilson", atoms[:, turn]) for turn in turns]
+    ticket = builder.request(primitive, atoms)
+    if primitive == "dihedral":
+        source = {COS: "cosdihedral", SIN: "sindihedral"}.get(name[: len(COS)], "phi")
+        return source, [ticket]
+    if primitive == "angle" and name.startswith(COS):
+        return "cosangle", [ticket]
+    return primitive, [ticket]
+
+
+def find_rows(
+    table: Int[np.ndarray, "rows size"], wanted: Int[np.ndarray, "clusters size"]
+) -> Int[np.ndarray, " clusters"]:
+    """Where each wanted cluster stands in a table, read in either direction."""
+
+    def canonical(atoms: np.ndarray) -> np.ndarray:
+        flip = atoms[:, 0] > atoms[:, -1]
+        return np.where(flip[:, None], atoms[:, ::-1], atoms).astype(np.int64)
+
+    base = max(int(table.max(initial=0)), int(wanted.max(initial=0))) + 1
+    if table.shape[1] == 4 and base > 50_000:
+        raise AssertionError("keys of four atoms would overflow")
+    powers = base ** np.arange(table.shape[1] - 1, -1, -1, dtype=np.int64)
+    keys, asked = canonical(table) @ powers, canonical(wanted) @ powers
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys[order], asked), max(len(keys) - 1, 0))
+    found = order[place] if len(keys) else np.empty(0, dtype=np.int64)
+    if len(asked) and (not len(keys) or not np.array_equal(keys[found], asked)):
+        raise AssertionError("a cluster refers to a smaller one that is not in its table")
+    return found.astype(np.int32)

@@ -1,0 +1,145 @@
+"""From a formula to a JAX function.
+
+Three rewrites make the function fast and safe:
+
+1. cos(nφ + δ) and sin(nφ + δ) become Chebyshev polynomials in cos φ and sin φ, cos(nθ) one in
+   cos θ, so that no inverse trigonometric function is evaluated or differentiated unless the
+   formula really needs the angle itself;
+2. every subexpression without geometry is split off into `prepare`, which runs once, when the
+   parameters are known, and not at every step;
+3. common subexpressions are computed once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import jax
+import jax.numpy as jnp
+import sympy
+from jaxtyping import Array
+
+from isthmus.terms.expression import symbol
+
+__all__ = ["CompiledFormula", "compile_formula", "trigonometric_form"]
+
+COS: Final = "cos_of_"
+SIN: Final = "sin_of_"
+
+
+@dataclass(frozen=True)
+class CompiledFormula:
+    """A formula, ready to be evaluated on arrays.
+
+    `inputs` are the geometric quantities needed, `x`, `cos_of_x` or `sin_of_x` for a variable x.
+    `parameters` are the parameters that `prepare` reads.
+    """
+
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    _derived: Callable
+    _energy: Callable
+
+    def prepare(self, parameters: Mapping[str, Array]) -> tuple[Array, ...]:
+        """All that depends on the parameters alone, one array (clusters,) each."""
+        return tuple(self._derived(*(parameters[name] for name in self.parameters)))
+
+    def energy(self, derived: tuple[Array, ...], geometry: Mapping[str, Array]) -> Array:
+        """Energy of each cluster [kJ/mol], shape of the geometry arrays."""
+        return self._energy(*(geometry[name] for name in self.inputs), *derived)
+
+
+def compile_formula(
+    value: sympy.Expr, *, dihedrals: frozenset[str], angles: frozenset[str], others: frozenset[str]
+) -> CompiledFormula:
+    """Compile an expression whose geometric symbols are named, all others being parameters."""
+    value = trigonometric_form(value, dihedrals=dihedrals, angles=angles)
+    geometric = dihedrals | angles | others
+    geometric |= {f"{COS}{name}" for name in dihedrals | angles}
+    geometric |= {f"{SIN}{name}" for name in dihedrals}
+    names = {s.name for s in value.free_symbols}
+    inputs = tuple(sorted(names & geometric))
+    parameters = tuple(sorted(names - geometric))
+    hoisted: dict[sympy.Expr, sympy.Symbol] = {}
+    dynamic = _hoist(value, frozenset(inputs), hoisted)
+    derived = _lambdify(parameters, list(hoisted))
+    energy = _lambdify([*inputs, *(s.name for s in hoisted.values())], dynamic)
+    return CompiledFormula(inputs, parameters, derived, energy)
+
+
+def trigonometric_form(
+    value: sympy.Expr, *, dihedrals: frozenset[str], angles: frozenset[str]
+) -> sympy.Expr:
+    """Write cos and sin of multiples of angles as polynomials in cos and sin of the angles."""
+    for name in sorted({s.name for s in value.free_symbols} & (dihedrals | angles)):
+        variable = symbol(name)
+        for node in value.atoms(sympy.cos, sympy.sin):
+            new = _multiple_angle(node, variable, with_sine=name in dihedrals)
+            if new is not None:
+                value = value.xreplace({node: new})
+    return value
+
+
+def _multiple_angle(
+    node: sympy.Expr, variable: sympy.Symbol, *, with_sine: bool
+) -> sympy.Expr | None:
+    """cos(n x + rest) or sin(n x + rest) in terms of cos x and sin x, if n is a whole number."""
+    argument = sympy.expand(node.args[0])
+    coefficient = argument.coeff(variable, 1)
+    rest = argument - coefficient * variable
+    if not coefficient.is_Integer or coefficient == 0 or rest.has(variable):
+        return None
+    if not with_sine and (rest != 0 or isinstance(node, sympy.sin)):
+        return None
+    order = abs(int(coefficient))
+    cosine, sine = symbol(COS + variable.name), symbol(SIN + variable.name)
+    cos_n, sin_n = _chebyshev(order, cosine, sine)
+    sin_n = sin_n * sympy.sign(coefficient)
+    if isinstance(node, sympy.cos):
+        return cos_n * sympy.cos(rest) - sin_n * sympy.sin(rest)
+    return sin_n * sympy.cos(rest) + cos_n * sympy.sin(rest)
+
+
+def _chebyshev(n: int, c: sympy.Expr, s: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
+    """cos(nx) and sin(nx) by the recurrence f(n+1) = 2 cos x f(n) − f(n−1), kept nested."""
+    cosines, sines = [sympy.Integer(1), c], [sympy.Integer(0), s]
+    while len(cosines) <= n:
+        cosines.append(2 * c * cosines[-1] - cosines[-2])
+        sines.append(2 * c * sines[-1] - sines[-2])
+    return cosines[n], sines[n]
+
+
+def _hoist(
+    node: sympy.Expr, inputs: frozenset[str], hoisted: dict[sympy.Expr, sympy.Symbol]
+) -> sympy.Expr:
+    """Replace every maximal subexpression without geometry by a new symbol."""
+    if not any(s.name in inputs for s in node.free_symbols):
+        if node.is_number:
+            return node
+        return hoisted.setdefault(node, symbol(f"derived_{len(hoisted)}"))
+    if node.is_Add or node.is_Mul:
+        static = [a for a in node.args if not any(s.name in inputs for s in a.free_symbols)]
+        moving = [_hoist(a, inputs, hoisted) for a in node.args if a not in static]
+        if static:
+            moving.insert(0, _hoist(node.func(*static), inputs, hoisted))
+        return node.func(*moving)
+    if not node.args:
+        return node
+    return node.func(*(_hoist(a, inputs, hoisted) for a in node.args))
+
+
+def _lambdify(arguments: list[str] | tuple[str, ...], body: sympy.Expr | list) -> Callable:
+    return sympy.lambdify(
+        [symbol(name) for name in arguments],
+        body,
+        modules=[
+            {
+                "_Step": lambda x: jnp.where(x < 0, 0.0, 1.0),
+                "_Select": lambda x, y, z: jnp.where(x == 0, z, y),
+                "erf": jax.scipy.special.erf,
+                "erfc": jax.scipy.special.erfc,
+            },
+            "jax",
+        ],
+        cse=True,
+    )

@@ -1,0 +1,347 @@
+"""Pair terms between all atoms that are not excluded: how far they reach, and how they are summed.
+
+A `PairGroup` is a set of pair terms that share a cutoff method and exclusions. Each term stays
+the formula that its design states; the method decides what happens at long range:
+
+| method | pairs | Coulomb term | other terms |
+|---|---|---|---|
+| "none" | all | as the formula says | as the formula says |
+| "cutoff" | r < cutoff | reaction field | truncated, switched if a switching distance is set |
+| "ewald", "pme" | r < cutoff | Ewald sum (conducting surroundings) | as with "cutoff" |
+| "ljpme" | r < cutoff | Ewald sum | dispersion by Ewald sum, shifted to 0 at the cutoff |
+
+Reaction field (Tironi et al., J. Chem. Phys. 102, 5451 (1995)), as in OpenMM:
+    E = C q1 q2 (1/r + k r² − c),  k = (ε − 1)/((2ε + 1) rc³),  c = 3ε/((2ε + 1) rc)
+Switching function, x = (r − rs)/(rc − rs):  S = 1 − 10x³ + 15x⁴ − 6x⁵
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from isthmus.errors import InputError
+from isthmus.geometry.box import minimum_image_xyz
+from isthmus.geometry.gather import rows_of
+from isthmus.geometry.neighbours import NeighbourList
+from isthmus.terms.ewald import (
+    ewald_reciprocal_energy,
+    excluded_coulomb,
+    real_space_coulomb,
+    self_energy,
+)
+from isthmus.terms.formula import FormulaTerm
+from isthmus.terms.ljpme import (
+    c6_coefficients,
+    grid_dispersion,
+    ljpme_reciprocal_energy,
+    ljpme_self_energy,
+)
+from isthmus.terms.pme import pme_reciprocal_energy
+from isthmus.units import COULOMB
+
+__all__ = ["METHODS", "NonbondedMethod", "PairGroup", "PairTerm", "excluded_table"]
+
+METHODS = ("none", "cutoff", "ewald", "pme", "ljpme")
+_BLOCK = 1 << 18  # pairs evaluated at once where memory must stay linear
+
+
+@dataclass(frozen=True)
+class NonbondedMethod:
+    """How pair terms are summed.
+
+    Attributes:
+        method: one of `METHODS`.
+        cutoff: [nm]; needed by every method but "none".
+        switch: distance where terms other than Coulomb begin to be switched off [nm], or None.
+        dielectric: of the surroundings in the reaction field [1].
+        tolerance: relative error of the Ewald sums, from which alpha and grid follow by
+            OpenMM's rules when the force field is bound to a box.
+        alpha, grid: explicit Ewald splitting parameter [1/nm] and grid (or largest wave vectors
+            for "ewald"), None = by the rule.
+        dispersion_alpha, dispersion_grid: the same for the dispersion sum of "ljpme".
+    """
+
+    method: str = "none"
+    cutoff: float | None = None
+    switch: float | None = None
+    dielectric: float = 78.3
+    tolerance: float = 5e-4
+    alpha: float | None = None
+    grid: tuple[int, int, int] | None = None
+    dispersion_alpha: float | None = None
+    dispersion_grid: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(
+                f"unknown nonbonded method '{self.method}': choose one of {', '.join(METHODS)}"
+            )
+        if self.method != "none" and (self.cutoff is None or not self.cutoff > 0):
+            raise InputError(
+                f"nonbonded method '{self.method}' needs a cutoff in nm, got {self.cutoff}"
+            )
+        if self.switch is not None and not 0 < self.switch < (self.cutoff or np.inf):
+            raise InputError(
+                f"switching distance {self.switch} nm: must lie between 0 and the cutoff, "
+                f"{self.cutoff} nm"
+            )
+
+    @property
+    def is_ewald(self) -> bool:
+        """Whether the Coulomb term is summed over all images."""
+        return self.method in ("ewald", "pme", "ljpme")
+
+
+class PairTerm(eqx.Module):
+    """A formula over pairs with its per-atom values.
+
+    Attributes:
+        term: the declaration.
+        values: by parameter name, (atoms,); tables over type pairs (types, types).
+        types: (atoms,) type of each atom, for tables over type pairs.
+    """
+
+    term: FormulaTerm = eqx.field(static=True)
+    values: Mapping[
+        str, Float[Array | np.ndarray, " atoms"] | Float[Array | np.ndarray, "types types"]
+    ]
+    types: Int[Array | np.ndarray, " atoms"] | None = None
+
+    def energies(
+        self,
+        r: Float[Array, "*shape"],
+        first: Int[Array | np.ndarray, "*shape"],
+        second: Int[Array | np.ndarray, "*shape"],
+    ) -> Float[Array, "*shape"]:
+        """Energy of each pair [kJ/mol]."""
+        values = {}
+        for parameter in self.term.parameters:
+            value = jnp.asarray(self.values[parameter.name], r.dtype)
+            if parameter.per == "type_pair":
+                values[parameter.name] = self._entries(value, first, second)
+                continue
+            values[f"{parameter.name}1"] = rows_of(value, first)
+            values[f"{parameter.name}2"] = rows_of(value, second)
+        compiled = self.term.compiled
+        derived = compiled.prepare({name: values[name] for name in compiled.parameters})
+        return compiled.energy(derived, {"r": r})
+
+    def _entries(
+        self, table: Float[Array, "types types"], first: Array, second: Array
+    ) -> Float[Array, "..."]:
+        """Entry of each pair in a table over type pairs."""
+        types = jnp.asarray(self.types)
+        row = rows_of(types, first) * len(table)
+        return rows_of(table.reshape(-1), row + rows_of(types, second))
+
+
+class PairGroup(eqx.Module):
+    """Pair terms with one method and one list of exclusions.
+
+    Attributes:
+        terms: the pair terms.
+        exclusions: pairs i < j that do not interact through this group.
+        excluded_table: (atoms, n) partners excluded for each atom, padded with the atom itself.
+        method: how to sum.
+        periodic: whether displacements are taken to the nearest image.
+        excluded_periodic: the same for excluded pairs, whose share of an Ewald sum is taken out
+            again; makes a difference only where a molecule is cut apart by the boundary.
+    """
+
+    terms: tuple[PairTerm, ...]
+    exclusions: Int[Array | np.ndarray, "exclusions 2"]
+    excluded_table: Int[Array | np.ndarray, "atoms partners"]
+    method: NonbondedMethod = eqx.field(static=True)
+    periodic: bool = eqx.field(static=True)
+    excluded_periodic: bool = eqx.field(static=True, default=True)
+
+    @property
+    def needs_neighbours(self) -> bool:
+        """Whether a neighbour list must be given."""
+        return self.method.method != "none"
+
+    def energies(
+        self,
+        positions: Float[Array, "3 atoms"],
+        box: Float[Array, "3 3"] | None,
+        neighbours: NeighbourList | None,
+    ) -> dict[str, Float[Array, ""]]:
+        """Total energy of each term [kJ/mol]."""
+        if not self.needs_neighbours:
+            return self._all_pairs(positions, box)
+        assert neighbours is not None
+        result = self._listed_pairs(positions, box, neighbours.pairs)
+        for pair_term in self.terms:
+            name, kind = pair_term.term.name, pair_term.term.long_range
+            if kind == "coulomb" and self.method.is_ewald:
+                result[name] += self._reciprocal_coulomb(pair_term, positions, box)
+            if kind == "dispersion" and self.method.method == "ljpme":
+                result[name] += self._reciprocal_dispersion(pair_term, positions, box)
+        return result
+
+    def _pair_energies(
+        self,
+        pair_term: PairTerm,
+        r: Float[Array, " pairs"],
+        first: Int[Array, " pairs"],
+        second: Int[Array, " pairs"],
+    ) -> Float[Array, " pairs"]:
+        """Energy of pairs inside the cutoff, with what the method makes of the formula."""
+        method, kind = self.method, pair_term.term.long_range
+        if kind == "coulomb" and method.method != "none":
+            charge = jnp.asarray(pair_term.values["charge"], r.dtype)
+            product = COULOMB * rows_of(charge, first) * rows_of(charge, second)
+            if method.is_ewald:
+                return product * real_space_coulomb(r, method.alpha)
+            eps, cutoff = method.dielectric, method.cutoff
+            k = (eps - 1) / ((2 * eps + 1) * cutoff**3)
+            return product * (1 / r + k * r * r - 3 * eps / ((2 * eps + 1) * cutoff))
+        energies = pair_term.energies(r, first, second)
+        if kind == "dispersion" and method.method == "ljpme":
+            return energies + self._grid_part(pair_term, r, first, second)
+        if method.switch is not None:
+            x = jnp.clip((r - method.switch) / (method.cutoff - method.switch), 0, 1)
+            energies = energies * (1 - x**3 * (10 - x * (15 - 6 * x)))
+        return energies
+
+    def _grid_part(
+        self, pair_term: PairTerm, r: Array, first: Array, second: Array
+    ) -> Float[Array, " pairs"]:
+        """What "ljpme" adds to a pair: the grid's share, and the shift to zero at the cutoff."""
+        method = self.method
+        c6 = self._c6(pair_term, r.dtype)
+        product = rows_of(c6, first) * rows_of(c6, second)
+        edge = jnp.full_like(r, method.cutoff)
+        shift = product * grid_dispersion(edge**2, method.dispersion_alpha)
+        shift += pair_term.energies(edge, first, second)
+        return product * grid_dispersion(r * r, method.dispersion_alpha) - shift
+
+    def _c6(self, pair_term: PairTerm, dtype: np.dtype) -> Float[Array, " atoms"]:
+        sigma = jnp.asarray(pair_term.values["sigma"], dtype)
+        return c6_coefficients(sigma, jnp.asarray(pair_term.values["epsilon"], dtype))
+
+    def _listed_pairs(
+        self,
+        positions: Float[Array, "3 atoms"],
+        box: Float[Array, "3 3"] | None,
+        pairs: Int[Array, "pairs 2"],
+    ) -> dict[str, Float[Array, ""]]:
+        """Sum over a neighbour list in blocks, recomputed for the gradient."""
+        n_blocks = max(1, -(-pairs.shape[0] // _BLOCK))
+        size = -(-pairs.shape[0] // n_blocks)
+        filler = jnp.full((n_blocks * size - pairs.shape[0], 2), positions.shape[1] - 1, jnp.int32)
+        blocks = jnp.concatenate([pairs, filler]).reshape(n_blocks, size, 2)
+
+        def one(block: Int[Array, "pairs 2"]) -> dict[str, Array]:
+            first, second = block[:, 0], block[:, 1]
+            square = self._square(positions, box, first, second)
+            inside = (first != second) & (square < self.method.cutoff**2)
+            return self._masked(square, inside, first, second)
+
+        return _sum_blocks(one, blocks)
+
+    def _all_pairs(
+        self, positions: Float[Array, "3 atoms"], box: Float[Array, "3 3"] | None
+    ) -> dict[str, Float[Array, ""]]:
+        """Every pair without a list: rows against all atoms, memory linear in atoms."""
+        n_atoms = positions.shape[1]
+        size = max(1, min(n_atoms, _BLOCK // max(n_atoms, 1)))
+        n_blocks = -(-n_atoms // size)
+        rows = np.minimum(np.arange(n_blocks * size), n_atoms).reshape(n_blocks, size)
+        padded = jnp.concatenate(
+            [jnp.asarray(self.excluded_table), jnp.zeros_like(self.excluded_table[:1])]
+        )
+
+        def one(row: Int[Array, " rows"]) -> dict[str, Array]:
+            atoms = jnp.arange(n_atoms, dtype=row.dtype)
+            first, second = jnp.broadcast_arrays(row[:, None], atoms[None, :])
+            inside = (first < n_atoms) & (second > first)
+            partners = rows_of(padded, row)
+            inside &= ~jnp.any(partners[:, None, :] == atoms[None, :, None], axis=-1)
+            first = jnp.minimum(first, n_atoms - 1)
+            return self._masked(self._square(positions, box, first, second), inside, first, second)
+
+        return _sum_blocks(one, jnp.asarray(rows, jnp.int32))
+
+    def _square(
+        self, positions: Array, box: Array | None, first: Array, second: Array
+    ) -> Float[Array, "*shape"]:
+        """Squared distances [nm²]."""
+        steps = [rows_of(positions[c], second) - rows_of(positions[c], first) for c in range(3)]
+        dx, dy, dz = minimum_image_xyz(*steps, box if self.periodic else None)
+        return dx * dx + dy * dy + dz * dz
+
+    def _masked(
+        self,
+        square: Float[Array, "*shape"],
+        inside: Bool[Array, "*shape"],
+        first: Int[Array, "*shape"],
+        second: Int[Array, "*shape"],
+    ) -> dict[str, Float[Array, ""]]:
+        r = jnp.sqrt(jnp.where(inside, square, 1.0))
+        return {
+            t.term.name: jnp.sum(jnp.where(inside, self._pair_energies(t, r, first, second), 0.0))
+            for t in self.terms
+        }
+
+    def _excluded_sum(
+        self, positions: Array, box: Array | None, weight: Array, kernel: Callable[[Array], Array]
+    ) -> Float[Array, ""]:
+        """Σ w1 w2 kernel(r²) over the excluded pairs."""
+        first, second = jnp.asarray(self.exclusions).T
+        square = self._square(positions, box if self.excluded_periodic else None, first, second)
+        return jnp.sum(rows_of(weight, first) * rows_of(weight, second) * kernel(square))
+
+    def _reciprocal_coulomb(
+        self, pair_term: PairTerm, positions: Array, box: Array | None
+    ) -> Float[Array, ""]:
+        method = self.method
+        charge = jnp.asarray(pair_term.values["charge"], positions.dtype)
+        if method.method == "ewald":
+            total = ewald_reciprocal_energy(
+                positions.T, charge, box, alpha=method.alpha, k_max=method.grid
+            )
+        else:
+            total = pme_reciprocal_energy(
+                positions.T, charge, box, alpha=method.alpha, grid=method.grid
+            )
+        total += self_energy(charge, box, alpha=method.alpha)
+        return total + COULOMB * self._excluded_sum(
+            positions, box, charge, lambda square: excluded_coulomb(square, method.alpha)
+        )
+
+    def _reciprocal_dispersion(
+        self, pair_term: PairTerm, positions: Array, box: Array | None
+    ) -> Float[Array, ""]:
+        alpha, grid = self.method.dispersion_alpha, self.method.dispersion_grid
+        c6 = self._c6(pair_term, positions.dtype)
+        total = ljpme_reciprocal_energy(positions.T, c6, box, alpha=alpha, grid=grid)
+        total += ljpme_self_energy(c6, alpha=alpha)
+        return total + self._excluded_sum(
+            positions, box, c6, lambda square: grid_dispersion(square, alpha)
+        )
+
+
+def _sum_blocks(one: Callable[[Array], dict[str, Array]], blocks: Array) -> dict[str, Array]:
+    """Σ one(block), keeping one block in memory at a time, in the gradient too."""
+    if blocks.shape[0] == 1:
+        return one(blocks[0])
+    zero = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(one, blocks[0]))
+    step = jax.checkpoint(lambda total, block: (jax.tree.map(jnp.add, total, one(block)), None))
+    return jax.lax.scan(step, zero, blocks)[0]
+
+
+def excluded_table(exclusions: Int[np.ndarray, "pairs 2"], n_atoms: int) -> np.ndarray:
+    """For each atom its excluded partners, padded with the atom itself, (atoms, most)."""
+    both = np.concatenate([exclusions, exclusions[:, ::-1]]).astype(np.int64)
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    counts = np.bincount(both[:, 0], minlength=n_atoms)
+    starts = np.cumsum(counts) - counts
+    table = np.tile(np.arange(n_atoms, dtype=np.int32)[:, None], (1, max(counts.max(initial=0), 1)))
+    table[both[:, 0], np.arange(len(both)) - starts[both[:, 0]]] = both[:, 1]
+    return table

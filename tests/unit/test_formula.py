@@ -1,0 +1,136 @@
+"""Formula terms: names, units, symmetry, and the function that comes out."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from isthmus.errors import FormulaError
+from isthmus.terms.dimensions import parse_unit, unit_text
+from isthmus.terms.formula import FormulaTerm
+from isthmus.terms.kinds import KINDS, kind_named
+from isthmus.terms.parameter import Parameter, Reference
+
+K = Parameter("k", "kJ/mol/nm^2")
+R0 = Parameter("r0", "nm")
+
+
+def term(over: str, energy: str, *parameters: Parameter) -> FormulaTerm:
+    return FormulaTerm("it", over, energy, parameters)
+
+
+def test_a_right_formula_passes() -> None:
+    term("bond", "k/2*(r-r0)^2", K, R0).check()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (term("bond", "k/2*(r-r1)^2", K, R0), "'r1' is neither a variable nor a declared"),
+        (term("bond", "k*(r-r0)", K, R0), r"unit \[kJ/mol nm\^-1\], wanted is \[kJ/mol\]"),
+        (term("bond", "k*r^2+r0", K, R0), r"are added, but their units differ"),
+        (term("bond", "k*r^2", K, R0), "parameter 'r0' is not in the formula"),
+        (term("bond", "k*r^2", K, Parameter("r", "nm")), "has the name of a variable"),
+        (term("bond", "k*r^2*sin(r)", K), "'sin' of 'r', which has the unit \\[nm\\]"),
+        (term("bond", "k*r^2*exp(-r)", K), "'exp' of '-r'"),
+        (term("bond", "k*r^2", Parameter("k", "kcal/mol")), "energies are per mole, kJ/mol"),
+        (term("bond", "k*r^2", Parameter("k", "furlong")), "unit 'furlong' is not understood"),
+        (term("bonds", "k*r^2", K), "unknown cluster kind 'bonds': choose one of bond, angle"),
+        (
+            term("angle", "k*r12*theta", Parameter("k", "kJ/mol/nm/rad")),
+            "changes when the angle is written the other way round",
+        ),
+        (
+            term("branch", "k*h", Parameter("k", "kJ/mol/nm")),
+            "changes when the branch is written the other way round",
+        ),
+        (
+            term(
+                "angle",
+                "k*r12*r23-k*r12*r0",
+                K,
+                Parameter("r0", "nm", reference=Reference("bond", "r0", (1, 2))),
+            ),
+            "the same of atoms \\(3, 2\\) must be declared too",
+        ),
+        (
+            term("angle", "k*r12*r23", Parameter("k", "kJ/mol/nm^2", images=(("reverse", "q"),))),
+            "reverse = 'q' names no parameter",
+        ),
+        (
+            term("pair", "k*r^2", Parameter("k", "kJ/mol/nm^2", per="residue")),
+            "per = 'residue' is not known",
+        ),
+    ],
+)
+def test_a_wrong_formula_is_refused(wrong: FormulaTerm, message: str) -> None:
+    with pytest.raises(FormulaError, match=message):
+        wrong.check()
+
+
+def test_an_unknown_unit_of_an_import_is_not_checked() -> None:
+    term("bond", "k*(r-r0)^4", Parameter("k", None), Parameter("r0", None)).check()
+
+
+def test_odd_parameters_may_balance_odd_variables() -> None:
+    odd = Parameter("h0", "nm", images=(("swap23", "-h0"), ("swap34", "-h0")))
+    term("branch", "k*(h-h0)^2", K, odd).check()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_kinds_are_closed_under_their_symmetries(kind) -> None:
+    for symmetry in kind.symmetries:
+        images = [kind.image(name, symmetry) for name in kind.variables]
+        assert sorted(name for name, _ in images) == sorted(kind.variables)
+        assert {sign for _, sign in images} <= {1, -1}
+
+
+@pytest.mark.parametrize("unit", ["kJ/mol", "nm", "kJ/mol/nm^2", "rad", "1", "e", "nm^1.5"])
+def test_units_are_read(unit: str) -> None:
+    assert parse_unit(unit_text(parse_unit(unit)).replace(" ", "*")) == parse_unit(unit)
+
+
+@pytest.mark.parametrize("n", range(1, 7))
+def test_multiples_of_the_dihedral_need_no_arccos(n: int) -> None:
+    """cos(nφ − δ) is computed from cos φ and sin φ alone, and is right for every φ."""
+    compiled = term(
+        "torsion", f"k*cos({n}*phi-d)", Parameter("k", "kJ/mol"), Parameter("d", "rad")
+    ).compiled
+    assert set(compiled.inputs) <= {"cos_of_phi", "sin_of_phi"}
+    phi = np.linspace(-np.pi, np.pi, 37)
+    values = {"k": jnp.array([1.7]), "d": jnp.array([0.4])}
+    geometry = {"cos_of_phi": jnp.cos(phi), "sin_of_phi": jnp.sin(phi)}
+    found = compiled.energy(compiled.prepare(values), geometry)
+    np.testing.assert_allclose(found, 1.7 * np.cos(n * phi - 0.4), atol=3e-6)
+
+
+def test_a_cosine_of_the_angle_needs_no_arccos() -> None:
+    compiled = term(
+        "angle", "k*(cos(theta)-c0)^2", Parameter("k", "kJ/mol"), Parameter("c0", "1")
+    ).compiled
+    assert compiled.inputs == ("cos_of_theta",)
+
+
+def test_combining_rules_are_computed_once() -> None:
+    """What depends on parameters alone is in `prepare`, not in the inner loop."""
+    lj = term(
+        "pair",
+        "4*e*((s/r)^12-(s/r)^6); s=(s1+s2)/2; e=sqrt(e1*e2)",
+        Parameter("s", "nm", per="atom"),
+        Parameter("e", "kJ/mol", per="atom"),
+    )
+    lj.check()
+    compiled = lj.compiled
+    assert compiled.inputs == ("r",)
+    values = {"s1": 0.3, "s2": 0.4, "e1": 0.5, "e2": 0.2}
+    derived = compiled.prepare({name: jnp.array([v]) for name, v in values.items()})
+    found = compiled.energy(derived, {"r": jnp.array([0.38])})
+    s, e = 0.35, np.sqrt(0.1)
+    wanted = 4 * e * ((s / 0.38) ** 12 - (s / 0.38) ** 6)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_the_known_kinds_are_listed() -> None:
+    with pytest.raises(
+        FormulaError, match="bond, angle, torsion, branch, path5, pair14, pair, atom"
+    ):
+        kind_named("improper")
