@@ -1,0 +1,264 @@
+"""Designs as TOML: what a file may say, and errors that help.
+
+```toml
+name = "stretch"
+description = "Harmonic bonds."
+references = ["..."]
+
+[[coordinate]]                       # optional: coordinates with parameters of their own
+name = "d"
+over = "bond"
+formula = "r-r0"
+unit = "nm"
+parameters.r0 = { unit = "nm", default = 0.14, min = 0.05 }
+
+[[term]]
+name = "bond"
+over = "bond"                        # bond angle torsion branch path5 pair14 pair atom
+energy = "k/2*d^2"                   # kJ/mol
+parameters.k = { unit = "kJ/mol/nm^2", default = 3e5, min = 0 }
+```
+
+Keys of a parameter: `unit`, `per`, `default`, `min`, `max`, `scale`, `meaning`; `from` and `at`
+for a parameter of a smaller cluster; and the symmetries of the cluster kind (`reverse`,
+`swap23`, `swap34`), each naming the parameter that trades places with this one.
+
+Terms that were imported from another engine say `imported = true`: their clusters come as a
+list, their formulas need not be symmetric, and `unit = "?"` stands for a unit that is not known.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from isthmus.designs.design import Design
+from isthmus.errors import DesignError
+from isthmus.terms.formula import Coordinate, FormulaTerm
+from isthmus.terms.kinds import ClusterKind, kind_named
+from isthmus.terms.parameter import Parameter, Reference
+
+__all__ = ["design_names", "find_design", "parse_design", "preset", "read_design"]
+
+MAX_BYTES: Final = 1_000_000
+
+_TOP: Final = {
+    "name": str,
+    "description": str,
+    "references": list,
+    "coordinate": list,
+    "term": list,
+}
+_COORDINATE: Final = {"name": str, "over": str, "formula": str, "unit": str, "parameters": dict}
+_TERM: Final = {
+    "name": str,
+    "over": str,
+    "energy": str,
+    "coordination": int,
+    "long_range": str,
+    "imported": bool,
+    "parameters": dict,
+}
+_PARAMETER: Final = {
+    "unit": str,
+    "per": str,
+    "default": (int, float, str),
+    "min": (int, float),
+    "max": (int, float),
+    "scale": (int, float),
+    "meaning": str,
+    "from": str,
+    "at": list,
+}
+
+
+def design_names() -> tuple[str, ...]:
+    """Names of the designs that come with Isthmus."""
+    folder = resources.files("isthmus.designs") / "presets"
+    return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+@cache
+def preset(name: str) -> Design:
+    """The design of that name that comes with Isthmus.
+
+    Raises:
+        DesignError: there is none; the message lists those that exist.
+    """
+    if name not in design_names():
+        raise DesignError(
+            f"unknown design '{name}'{_did_you_mean(name, design_names())}: "
+            f"choose one of {', '.join(design_names())}, or give the path of a TOML file"
+        )
+    path = resources.files("isthmus.designs") / "presets" / f"{name}.toml"
+    return parse_design(path.read_text(encoding="utf-8"), where=f"design '{name}'")
+
+
+def find_design(name: str | Path) -> Design:
+    """The design of a name, or in a file: what ends in `.toml` or has a folder is a file.
+
+    Raises:
+        DesignError, FormulaError: there is none, or it is wrong.
+    """
+    if isinstance(name, Path) or name.endswith(".toml") or len(Path(name).parts) > 1:
+        return read_design(name)
+    return preset(name)
+
+
+def read_design(path: str | Path) -> Design:
+    """Read and check a design file.
+
+    Raises:
+        DesignError: the file cannot be read or does not follow the schema.
+        FormulaError: a formula is wrong.
+    """
+    file = Path(path)
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise DesignError(f"{file}: larger than {MAX_BYTES} bytes; a design is a short text")
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DesignError(f"{file}: cannot be read as text ({error})") from None
+    return parse_design(text, where=str(file))
+
+
+def parse_design(text: str, *, where: str = "design") -> Design:
+    """Parse and check a design given as TOML.
+
+    Raises:
+        DesignError: not TOML, or not the schema; says where and suggests the right key.
+        FormulaError: a formula is wrong.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DesignError(f"{where}: not valid TOML: {error}") from None
+    _check_keys(table, _TOP, required=("name",), where=where)
+    coordinates = tuple(
+        _coordinate(entry, f"{where}, coordinate {number}")
+        for number, entry in enumerate(table.get("coordinate", []), start=1)
+    )
+    terms = tuple(
+        _term(entry, coordinates, f"{where}, term {number}")
+        for number, entry in enumerate(table.get("term", []), start=1)
+    )
+    references = tuple(str(reference) for reference in table.get("references", []))
+    design = Design(
+        table["name"], table.get("description", ""), references, coordinates, terms, text
+    )
+    design.check()
+    return design
+
+
+def _coordinate(entry: Any, where: str) -> Coordinate:
+    _check_keys(entry, _COORDINATE, required=("name", "over", "formula", "unit"), where=where)
+    where = f"{where} '{entry['name']}'"
+    kind = kind_named(entry["over"])
+    return Coordinate(
+        entry["name"],
+        entry["over"],
+        entry["formula"],
+        entry["unit"],
+        _parameters(entry.get("parameters", {}), kind, where),
+    )
+
+
+def _term(entry: Any, coordinates: tuple[Coordinate, ...], where: str) -> FormulaTerm:
+    _check_keys(entry, _TERM, required=("name", "over", "energy"), where=where)
+    where = f"{where} '{entry['name']}'"
+    kind = kind_named(entry["over"])
+    long_range = entry.get("long_range")
+    if long_range not in (None, "coulomb", "dispersion"):
+        raise DesignError(
+            f"{where}: long_range = '{long_range}'; choose 'coulomb', 'dispersion', or leave it out"
+        )
+    if entry.get("coordination") is not None and kind.name != "branch":
+        raise DesignError(f"{where}: coordination is for terms over branches, not {kind.name}s")
+    imported = entry.get("imported", False)
+    parameters = _parameters(entry.get("parameters", {}), kind, where)
+    for parameter in parameters:
+        if parameter.unit is None and not imported:
+            raise DesignError(
+                f"{where}, parameter '{parameter.name}': unit = \"?\" is for terms with "
+                "imported = true; state the unit, so that the formula can be checked"
+            )
+    return FormulaTerm(
+        entry["name"],
+        entry["over"],
+        entry["energy"],
+        parameters,
+        coordinates,
+        entry.get("coordination"),
+        long_range,
+        imported,
+    )
+
+
+def _parameters(table: Any, kind: ClusterKind, where: str) -> tuple[Parameter, ...]:
+    return tuple(
+        _parameter(name, entry, kind, f"{where}, parameter '{name}'")
+        for name, entry in table.items()
+    )
+
+
+def _parameter(name: str, entry: Any, kind: ClusterKind, where: str) -> Parameter:
+    _check_keys(
+        entry, _PARAMETER | dict.fromkeys(kind.symmetries, str), required=("unit",), where=where
+    )
+    reference = None
+    if "from" in entry:
+        owner, dot, parameter = entry["from"].partition(".")
+        if not dot:
+            raise DesignError(f"{where}: from = '{entry['from']}' must read 'term.parameter'")
+        reference = Reference(owner, parameter, tuple(entry.get("at", ())))
+    elif "at" in entry:
+        raise DesignError(f"{where}: 'at' belongs to 'from', which is missing")
+    low, high = _optional_float(entry.get("min")), _optional_float(entry.get("max"))
+    if low is not None and high is not None and not low < high:
+        raise DesignError(f"{where}: min = {low} is not below max = {high}")
+    default = entry.get("default", 0.0)
+    return Parameter(
+        name,
+        None if entry["unit"] == "?" else entry["unit"],
+        entry.get("per", "cluster"),
+        default if isinstance(default, str) else float(default),
+        low,
+        high,
+        float(entry.get("scale", 1.0)),
+        tuple((s, entry[s]) for s in kind.symmetries if s in entry),
+        reference,
+        entry.get("meaning", ""),
+    )
+
+
+def _optional_float(value: int | float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _check_keys(
+    entry: Any, known: Mapping[str, Any], *, required: tuple[str, ...], where: str
+) -> None:
+    if not isinstance(entry, dict):
+        raise DesignError(f"{where}: a table was wanted, {type(entry).__name__} came")
+    for key in entry:
+        if key not in known:
+            raise DesignError(
+                f"{where}: unknown key '{key}'{_did_you_mean(key, tuple(known))}; "
+                f"known are {', '.join(known)}"
+            )
+    for key in required:
+        if key not in entry:
+            raise DesignError(f"{where}: the key '{key}' is missing")
+    for key, value in entry.items():
+        if not isinstance(value, known[key]) or (
+            isinstance(value, bool) and known[key] is not bool
+        ):
+            raise DesignError(f"{where}: {key} = {value!r} has the wrong type")
+
+
+def _did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
