@@ -1,0 +1,3 @@
+"""Force fields and potentials: designs with numbers, bound to systems."""
+
+__all__: list[str] = []

@@ -1,0 +1,90 @@
+"""Force fields: a design and the source of its numbers."""
+
+import equinox as eqx
+from jaxtyping import ArrayLike
+
+from isthmus.chemistry.topology import Topology
+from isthmus.designs.design import Design
+from isthmus.designs.schema import find_design, preset
+from isthmus.forcefield.binding import bind_parameterization
+from isthmus.forcefield.potential import Potential
+from isthmus.parameters.free import initial_values, random_values
+from isthmus.parameters.mmff_source import MMFFSource
+from isthmus.parameters.parameterization import Parameterization
+from isthmus.parameters.source import FreeSource, Source
+from isthmus.terms.nonbonded import NonbondedMethod
+
+__all__ = ["NO_CUTOFF", "ForceField"]
+
+NO_CUTOFF = NonbondedMethod()
+
+
+class ForceField(eqx.Module):
+    """A design with the source of its numbers.
+
+    Attributes:
+        design: the terms.
+        source: where their parameters come from.
+    """
+
+    design: Design = eqx.field(static=True)
+    source: Source
+
+    @classmethod
+    def free(
+        cls, design: Design | str, topology: Topology, *, random_seed: int | None = None
+    ) -> "ForceField":
+        """Free parameters for one molecule, at their priors: the start of a bespoke fit.
+
+        Args:
+            design: a design, the name of a preset, or the path of a TOML file.
+            topology: the molecule.
+            random_seed: draw around the priors instead, for tests and benchmarks.
+
+        Raises:
+            DesignError, FormulaError: the design is wrong.
+        """
+        if isinstance(design, str):
+            design = find_design(design)
+        if random_seed is None:
+            values = initial_values(design, topology)
+        else:
+            values = random_values(design, topology, seed=random_seed)
+        return cls(design, FreeSource(values, topology.digest))
+
+    @classmethod
+    def mmff(cls, variant: str = "MMFF94") -> "ForceField":
+        """MMFF94 or MMFF94s with RDKit's parameters, for any molecule that it can type."""
+        return cls(preset("mmff"), MMFFSource(variant))
+
+    def parameterise(
+        self, topology: Topology, *, nonbonded: NonbondedMethod = NO_CUTOFF
+    ) -> Parameterization:
+        """All numbers for one system; the design's network or table is read once, here.
+
+        Raises:
+            InputError: the source has no numbers for this topology.
+        """
+        return self.source.parameterise(self.design, topology, nonbonded)
+
+    def bind(
+        self,
+        topology: Topology,
+        *,
+        precision: str = "float32",
+        nonbonded: NonbondedMethod = NO_CUTOFF,
+        box: ArrayLike | None = None,
+    ) -> Potential:
+        """The potential of one system: energies and forces as functions of positions.
+
+        Args:
+            topology: the system.
+            precision: "float32" to simulate, "float64" to fit, compare and export.
+            nonbonded: cutoff method; without one, all pairs interact.
+            box: default cell vectors [nm].
+
+        Raises:
+            InputError: the source has no numbers for this topology, or the method needs a box.
+        """
+        parameterization = self.parameterise(topology, nonbonded=nonbonded)
+        return bind_parameterization(parameterization, precision=precision, box=box)

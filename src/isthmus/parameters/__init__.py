@@ -1,0 +1,3 @@
+"""Parameters: where the numbers of a design come from."""
+
+__all__: list[str] = []

@@ -1,0 +1,107 @@
+"""Priors: what a parameter is before anything has been fitted, from the elements alone.
+
+A prior makes a force field that holds molecules together, nothing more. Bond lengths are sums
+of Pyykkö's covalent radii for the bond order; angles follow the number of neighbours and linear
+centres; Lennard-Jones parameters are UFF's (Rappé et al., J. Am. Chem. Soc. 114, 10024 (1992)),
+as RDKit tabulates them; charges are the formal charges.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from isthmus.chemistry.elements import covalent_radii
+from isthmus.chemistry.topology import Topology
+from isthmus.errors import DesignError
+from isthmus.units import KILOCALORIE
+
+__all__ = ["PRIORS", "initial_value"]
+
+Clusters = Int[np.ndarray, "clusters size"]
+
+TETRAHEDRAL: Final = np.arccos(-1 / 3)
+_SHRINK: Final = {1.0: 1.0, 1.5: 0.93, 2.0: 0.87, 3.0: 0.79}
+"""Length of a bond of that order relative to a single bond."""
+
+
+def _bond_length(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " clusters"]:
+    radii = covalent_radii(topology.atomic_numbers)
+    order = dict(zip(map(tuple, topology.bonds.tolist()), topology.bond_orders, strict=True))
+    shrink = [_SHRINK[float(order[i, j])] for i, j in np.sort(clusters, axis=1).tolist()]
+    return radii[clusters].sum(axis=1) * np.asarray(shrink, dtype=float).reshape(-1)
+
+
+def _angle(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " clusters"]:
+    centres = clusters[:, 1]
+    degree = topology.neighbours.degrees[centres]
+    planar = np.zeros(topology.n_atoms, dtype=bool)
+    planar[topology.bonds[topology.bond_orders > 1].ravel()] = True
+    values = np.where((degree == 3) | ((degree == 2) & planar[centres]), 2 * np.pi / 3, TETRAHEDRAL)
+    values = np.where((degree == 3) & ~planar[centres], TETRAHEDRAL, values)
+    ring = topology.smallest_ring
+    for size, angle in ((3, np.pi / 3), (4, np.pi / 2), (5, 1.88)):
+        inside = (ring[clusters] == size).all(axis=1)
+        values = np.where(inside, angle, values)
+    return np.where(topology.clusters.linear_atoms[centres], np.pi, values)
+
+
+def _uff(topology: Topology, clusters: Clusters, column: int) -> Float[np.ndarray, " clusters"]:
+    """Column 0: distance of the minimum [nm], 1: depth [kJ/mol], of UFF's 12-6 potential."""
+    from rdkit import Chem, rdBase
+    from rdkit.Chem import rdForceFieldHelpers
+
+    rows: dict[int, float] = {0: 0.0}
+    for number in np.unique(topology.atomic_numbers):
+        if number == 0:
+            continue
+        molecule = Chem.RWMol()
+        for _ in range(2):
+            atom = Chem.Atom(int(number))
+            atom.SetNoImplicit(True)
+            atom.SetHybridization(Chem.HybridizationType.SP3)
+            molecule.AddAtom(atom)
+        molecule.UpdatePropertyCache(strict=False)
+        Chem.GetSymmSSSR(molecule)
+        with rdBase.BlockLogs():  # a bare atom has no UFF type, but its element has a radius
+            found = rdForceFieldHelpers.GetUFFVdWParams(molecule, 0, 1)
+        rows[int(number)] = (found[0] * 0.1, found[1] * KILOCALORIE)[column] if found else 0.0
+    return np.array([rows[int(z)] for z in topology.atomic_numbers[clusters[:, 0]]])
+
+
+def _r_min(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " clusters"]:
+    return _uff(topology, clusters, 0)
+
+
+def _cos_angle(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " clusters"]:
+    """cos of the prior angle; -1.3 for a linear one, where the slope must not vanish."""
+    angles = _angle(topology, clusters)
+    return np.where(angles > 3.1, -1.3, np.cos(angles))
+
+
+PRIORS: Final[Mapping[str, Callable[[Topology, Clusters], Float[np.ndarray, " clusters"]]]] = {
+    "bond_length": _bond_length,
+    "angle": _angle,
+    "cos_angle": _cos_angle,
+    "r_min": _r_min,
+    "sigma": lambda topology, clusters: _r_min(topology, clusters) * 2 ** (-1 / 6),
+    "epsilon": lambda topology, clusters: _uff(topology, clusters, 1),
+    "charge": lambda topology, clusters: topology.formal_charges[clusters[:, 0]].astype(float),
+}
+"""Priors by name: functions of the topology and the clusters (atoms as (atoms, 1))."""
+
+
+def initial_value(
+    default: float | str, topology: Topology, clusters: Clusters
+) -> Float[np.ndarray, " clusters"]:
+    """Value of a parameter before any fit, one a cluster.
+
+    Raises:
+        DesignError: the default is a name, but not that of a prior.
+    """
+    if isinstance(default, str):
+        if default not in PRIORS:
+            raise DesignError(f"unknown prior '{default}': choose one of {', '.join(PRIORS)}")
+        return PRIORS[default](topology, clusters)
+    return np.full(len(clusters), float(default))
