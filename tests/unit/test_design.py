@@ -83,3 +83,25 @@ def test_a_file_that_is_not_there(tmp_path) -> None:
 def test_a_formula_error_names_the_term() -> None:
     with pytest.raises(FormulaError, match="term 'bond': "):
         parse_design(GOOD.replace("k/2*(r-r0)^2", "k/2*(r-r0)"))
+
+
+FORM = 'name = "f"\n[[term]]\nname = "v"\nover = "pair"\nform = "buckingham"\n'
+
+
+def test_a_form_brings_its_formula() -> None:
+    (term,) = parse_design(FORM).terms
+    assert term.energy.startswith("A*exp(-B*r)-C/r^6")
+    assert [p.name for p in term.parameters] == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("buckingham", "bukingham", r"unknown form 'bukingham' \(did you mean 'buckingham'\?\)"),
+        ("form = ", 'energy = "1"\nform = ', "leave out `energy` and `parameters`"),
+        ('over = "pair"', 'over = "bond"', 'write over = "pair"'),
+    ],
+)
+def test_a_wrong_form_is_refused(old: str, new: str, message: str) -> None:
+    with pytest.raises(DesignError, match=message):
+        parse_design(FORM.replace(old, new))

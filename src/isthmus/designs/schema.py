@@ -19,6 +19,9 @@ energy = "k/2*d^2"                   # kJ/mol
 parameters.k = { unit = "kJ/mol/nm^2", default = 3e5, min = 0 }
 ```
 
+Instead of `energy` and `parameters`, a term over pairs may say `form`, the name of a ready-made
+one: "lennard-jones", "double-exponential", "buffered-14-7", "buckingham" or "coulomb".
+
 Keys of a parameter: `unit`, `per`, `default`, `min`, `max`, `scale`, `meaning`; `from` and `at`
 for a parameter of a smaller cluster; and the symmetries of the cluster kind (`reverse`,
 `swap23`, `swap34`), each naming the parameter that trades places with this one.
@@ -41,7 +44,7 @@ from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.kinds import ClusterKind, kind_named
 from isthmus.terms.parameter import Parameter, Reference
 
-__all__ = ["design_names", "find_design", "parse_design", "preset", "read_design"]
+__all__ = ["design_names", "find_design", "pair_forms", "parse_design", "preset", "read_design"]
 
 MAX_BYTES: Final = 1_000_000
 
@@ -57,6 +60,7 @@ _TERM: Final = {
     "name": str,
     "over": str,
     "energy": str,
+    "form": str,
     "coordination": int,
     "long_range": str,
     "imported": bool,
@@ -167,6 +171,7 @@ def _coordinate(entry: Any, where: str) -> Coordinate:
 
 
 def _term(entry: Any, coordinates: tuple[Coordinate, ...], where: str) -> FormulaTerm:
+    entry = _with_form(entry, where)
     _check_keys(entry, _TERM, required=("name", "over", "energy"), where=where)
     where = f"{where} '{entry['name']}'"
     kind = kind_named(entry["over"])
@@ -195,6 +200,30 @@ def _term(entry: Any, coordinates: tuple[Coordinate, ...], where: str) -> Formul
         long_range,
         imported,
     )
+
+
+@cache
+def pair_forms() -> Mapping[str, Mapping[str, Any]]:
+    """The ready-made pair forms by name: energy, parameters, description."""
+    path = resources.files("isthmus.designs") / "pair_forms.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _with_form(entry: Any, where: str) -> Any:
+    """The entry with energy and parameters of the form that it names, if it names one."""
+    if not isinstance(entry, dict) or "form" not in entry:
+        return entry
+    name, forms = entry["form"], pair_forms()
+    if name not in forms:
+        close = _did_you_mean(str(name), tuple(forms))
+        raise DesignError(f"{where}: unknown form '{name}'{close}; known are {', '.join(forms)}")
+    if {"energy", "parameters"} & set(entry) or entry.get("over") != "pair":
+        raise DesignError(
+            f"{where}: form = '{name}' brings energy and parameters of a term over pairs: leave "
+            'out `energy` and `parameters`, and write over = "pair"'
+        )
+    brought = {key: value for key, value in forms[name].items() if key != "description"}
+    return brought | {key: value for key, value in entry.items() if key != "form"}
 
 
 def _parameters(table: Any, kind: ClusterKind, where: str) -> tuple[Parameter, ...]:

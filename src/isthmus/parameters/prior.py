@@ -7,6 +7,8 @@ as RDKit tabulates them; charges are the formal charges.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -15,7 +17,7 @@ from jaxtyping import Float, Int
 from isthmus.chemistry.elements import covalent_radii
 from isthmus.chemistry.topology import Topology
 from isthmus.errors import DesignError
-from isthmus.units import KILOCALORIE
+from isthmus.units import ANGSTROM, KILOCALORIE
 
 __all__ = ["PRIORS", "initial_value"]
 
@@ -49,25 +51,39 @@ def _angle(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " cluste
 
 def _uff(topology: Topology, clusters: Clusters, column: int) -> Float[np.ndarray, " clusters"]:
     """Column 0: distance of the minimum [nm], 1: depth [kJ/mol], of UFF's 12-6 potential."""
+    size = (ANGSTROM, KILOCALORIE)[column]
+    rows = {0: 0.0}
+    rows |= {int(z): _uff_pair(int(z))[column] * size for z in set(topology.atomic_numbers) - {0}}
+    return np.array([rows[int(z)] for z in topology.atomic_numbers[clusters[:, 0]]])
+
+
+@cache
+def _uff_pair(atomic_number: int) -> tuple[float, float]:
+    """Distance [Å] and depth [kcal/mol] for two atoms of an element.
+
+    A bare atom has no UFF type, but types of one element share their van der Waals parameters,
+    so the first hybridisation and charge that RDKit accepts will do. Elements without any get
+    their van der Waals radius and the depth of neon.
+    """
     from rdkit import Chem, rdBase
     from rdkit.Chem import rdForceFieldHelpers
 
-    rows: dict[int, float] = {0: 0.0}
-    for number in np.unique(topology.atomic_numbers):
-        if number == 0:
-            continue
-        molecule = Chem.RWMol()
-        for _ in range(2):
-            atom = Chem.Atom(int(number))
-            atom.SetNoImplicit(True)
-            atom.SetHybridization(Chem.HybridizationType.SP3)
-            molecule.AddAtom(atom)
-        molecule.UpdatePropertyCache(strict=False)
-        Chem.GetSymmSSSR(molecule)
-        with rdBase.BlockLogs():  # a bare atom has no UFF type, but its element has a radius
+    kinds = (Chem.HybridizationType.SP3, Chem.HybridizationType.SP2D)
+    with rdBase.BlockLogs():
+        for hybridisation, charge in product(kinds, range(4)):
+            molecule = Chem.RWMol()
+            for _ in range(2):
+                atom = Chem.Atom(atomic_number)
+                atom.SetNoImplicit(True)
+                atom.SetHybridization(hybridisation)
+                atom.SetFormalCharge(charge)
+                molecule.AddAtom(atom)
+            molecule.UpdatePropertyCache(strict=False)
+            Chem.GetSymmSSSR(molecule)
             found = rdForceFieldHelpers.GetUFFVdWParams(molecule, 0, 1)
-        rows[int(number)] = (found[0] * 0.1, found[1] * KILOCALORIE)[column] if found else 0.0
-    return np.array([rows[int(z)] for z in topology.atomic_numbers[clusters[:, 0]]])
+            if found and found[1] > 0:
+                return found
+    return 2 * Chem.GetPeriodicTable().GetRvdw(atomic_number), 0.042
 
 
 def _r_min(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " clusters"]:
