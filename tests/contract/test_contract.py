@@ -130,7 +130,7 @@ def test_energies_can_be_compiled_and_are_traced_once(case: Case) -> None:
     @jax.jit
     def compiled(positions: jax.Array) -> jax.Array:
         traces.append(None)
-        return potential.energy(positions, jnp.asarray(BOX, jnp.float32), lists)
+        return jnp.asarray(potential.energy(positions, jnp.asarray(BOX, jnp.float32), lists))
 
     for frame in frames[:2]:
         wanted = energy(potential, frame, BOX)

@@ -8,9 +8,8 @@ import numpy as np
 import openmm
 import pytest
 
-from isthmus.geometry.neighbours import build_neighbours
 from isthmus.terms import gbsa
-from isthmus.terms.gbsa import gbsa_energy, gbsa_energy_cutoff
+from isthmus.terms.gbsa import gbsa_energy
 
 BOX = np.diag([2.4, 2.2, 2.3])
 SETTINGS = {
@@ -80,13 +79,10 @@ def test_without_cutoff(cluster, block, monkeypatch):
 
 @pytest.mark.parametrize("box", [None, BOX], ids=["open", "periodic"])
 def test_with_cutoff(cluster, box):
-    positions, *parameters = (jnp.asarray(a) for a in cluster)
-    none = np.zeros((0, 2), dtype=np.int32)
-    neighbours = build_neighbours(cluster[0], box, cutoff=0.6, skin=0.1, exclusions=none)
-    function = jax.jit(
-        jax.value_and_grad(partial(gbsa_energy_cutoff, neighbours=neighbours, **SETTINGS))
-    )
-    energy, gradient = function(positions, None if box is None else jnp.asarray(box), *parameters)
+    arrays = [jnp.asarray(a) for a in cluster]
+    cell = None if box is None else jnp.asarray(box)
+    solvation = partial(gbsa_energy, cutoff=0.6, box=cell, **SETTINGS)
+    energy, gradient = jax.jit(jax.value_and_grad(solvation))(*arrays)
     method = openmm.GBSAOBCForce.CutoffNonPeriodic
     if box is not None:
         method = openmm.GBSAOBCForce.CutoffPeriodic

@@ -111,7 +111,7 @@ def _unknown_residue(records: PdbRecords, residue: int) -> str:
     return (
         f"unknown {records.describe_residue(residue)}: it is no standard residue of a protein or "
         f"nucleic acid, no water and no ion; say what it is, as SMILES or as a molecule read from "
-        f'an SDF file: ligands={{"{name}": "..."}}'
+        f'an SDF file: ligands={{"{name}": "..."}} (command line: --ligand {name}=SMILES)'
     )
 
 

@@ -67,7 +67,7 @@ def _evaluators(
 ) -> tuple[Evaluator, ...]:
     terms = list(parameterization.terms)
     for group in explicit:
-        pairs = all_pairs(parameterization.n_atoms, group.exclusions)
+        pairs = all_pairs(parameterization.n_atoms, np.asarray(group.exclusions))
         terms += [BoundTerm(t.term, pairs, t.values, group.periodic, t.types) for t in group.terms]
     result = []
     for periodic in (False, True):
@@ -96,14 +96,13 @@ def _resolved(method: NonbondedMethod, box: np.ndarray | None) -> NonbondedMetho
             f"nonbonded method '{method.method}' sums over periodic images: give a box when "
             "binding, box=(3, 3) cell vectors in nm"
         )
-    assert method.cutoff is not None
     if method.alpha is None or method.grid is None:
         rule = ewald_parameters if method.method == "ewald" else pme_parameters
-        alpha, grid = rule(box, cutoff=method.cutoff, tolerance=method.tolerance)
+        alpha, grid = rule(box, cutoff=method.reach, tolerance=method.tolerance)
         method = dataclasses.replace(method, alpha=alpha, grid=grid)
     if method.method == "ljpme" and (
         method.dispersion_alpha is None or method.dispersion_grid is None
     ):
-        alpha, grid = ljpme_parameters(box, cutoff=method.cutoff, tolerance=method.tolerance)
+        alpha, grid = ljpme_parameters(box, cutoff=method.reach, tolerance=method.tolerance)
         method = dataclasses.replace(method, dispersion_alpha=alpha, dispersion_grid=grid)
     return method

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from isthmus.errors import InputError
 from isthmus.geometry.box import check_box, check_cutoff
@@ -38,7 +38,7 @@ def check_positions(
                 "be finite numbers in nm"
             )
         solid = np.flatnonzero(real)
-        close = cKDTree(frame[solid]).query_pairs(COINCIDENT)
+        close = KDTree(frame[solid]).query_pairs(COINCIDENT)
         if close:
             i, j = sorted(int(solid[a]) for a in min(close))
             raise InputError(

@@ -47,9 +47,8 @@ class ForceField(eqx.Module):
         if isinstance(design, str):
             design = find_design(design)
         if random_seed is None:
-            values = initial_values(design, topology)
-        else:
-            values = random_values(design, topology, seed=random_seed)
+            return cls(design, FreeSource(initial_values(design, topology), topology.digest))
+        values = random_values(design, topology, seed=random_seed)
         return cls(design, FreeSource(values, topology.digest))
 
     @classmethod

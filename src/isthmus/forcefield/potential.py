@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
 from isthmus.errors import InputError
@@ -86,7 +87,7 @@ class Potential(eqx.Module):
                     cell if group.periodic else None,
                     cutoff=group.method.cutoff or 0.0,
                     skin=skin,
-                    exclusions=group.exclusions,
+                    exclusions=np.asarray(group.exclusions),
                 )
                 if group.needs_neighbours
                 else None
@@ -156,7 +157,7 @@ class Potential(eqx.Module):
     def _run(self, function, positions, box, neighbours):
         # Numbers of the force field may be traced too, to differentiate with respect to them
         leaves = jax.tree.leaves((self, positions, box))
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        if any(isinstance(leaf, Tracer) for leaf in leaves):
             return self._traced(function, positions, box, neighbours)
         host, cell = self._host_arguments(positions, box)
         with jax.enable_x64(self.precision == "float64"):
@@ -176,7 +177,7 @@ class Potential(eqx.Module):
                 "this potential has a cutoff: inside jax.jit or jax.grad give "
                 "neighbours=potential.neighbours(positions, box), built outside"
             )
-        if self.precision == "float64" and not jax.config.jax_enable_x64:
+        if self.precision == "float64" and jnp.zeros(()).dtype != jnp.float64:
             raise InputError(
                 "this potential was bound with precision='float64', but JAX traces in 32 bits: "
                 "wrap the call in `with jax.enable_x64(True):`, or bind with precision='float32'"

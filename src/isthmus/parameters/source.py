@@ -5,6 +5,7 @@ all of them are plain records.
 """
 
 import abc
+from collections.abc import Mapping
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -42,7 +43,7 @@ class FreeSource(Source):
         digest: of the topology that the numbers belong to.
     """
 
-    values: dict[str, dict[str, Float[Array | ndarray, " _"]]]
+    values: Mapping[str, Mapping[str, Float[Array | ndarray, " _"]]]
     digest: str = eqx.field(static=True)
 
     def parameterise(

@@ -48,7 +48,7 @@ class BoundTerm(eqx.Module):
     atoms_idx: Int[Array | np.ndarray, "clusters size"]
     values: Values
     periodic: bool = eqx.field(static=True, default=False)
-    types: Int[np.ndarray, " atoms"] | None = None
+    types: Int[Array | np.ndarray, " atoms"] | None = None
 
     @property
     def n_clusters(self) -> int:
@@ -115,13 +115,13 @@ def _read(
     if item.source == "phi":
         sine = rows_of(coordinates["sindihedral"], slot.rows)
         return jnp.arctan2(sine, rows_of(coordinates["cosdihedral"], slot.rows))
-    total = 0.0
+    parts = []
     for part in item.slots:
         value = rows_of(coordinates[item.source], part.rows)
         if part.sign is not None:
             value = value * part.sign.reshape(part.sign.shape + (1,) * (value.ndim - 1))
-        total = total + value
-    return total / len(item.slots) if len(item.slots) > 1 else total
+        parts.append(value)
+    return sum(parts[1:], parts[0]) / len(parts) if len(parts) > 1 else parts[0]
 
 
 class Evaluator(eqx.Module):
@@ -213,7 +213,7 @@ def _ask(
         else:
             primitive, local = owner.expression.geometry[base]
         assert primitive in GEOMETRY_FUNCTIONS or base in kind.variables
-        columns = atoms_idx[:, [a - 1 for a in local]]
+        columns = np.asarray(atoms_idx)[:, [a - 1 for a in local]]
         asked.append((name, *_tickets(name, primitive, columns, builder)))
     return asked
 
@@ -236,9 +236,11 @@ def _tickets(
 
 
 def find_rows(
-    table: Int[np.ndarray, "rows size"], wanted: Int[np.ndarray, "clusters size"]
+    table: Int[Array | np.ndarray, "rows size"], wanted: Int[Array | np.ndarray, "clusters size"]
 ) -> Int[np.ndarray, " clusters"]:
     """Where each wanted cluster stands in a table, read in either direction."""
+
+    table, wanted = np.asarray(table), np.asarray(wanted)
 
     def canonical(atoms: np.ndarray) -> np.ndarray:
         flip = atoms[:, 0] > atoms[:, -1]

@@ -12,14 +12,14 @@ Three rewrites make the function fast and safe:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 import sympy
 from jaxtyping import Array
 
-from isthmus.terms.expression import symbol
+from isthmus.terms.expression import names_in, symbol
 
 __all__ = ["CompiledFormula", "compile_formula", "trigonometric_form"]
 
@@ -50,14 +50,14 @@ class CompiledFormula:
 
 
 def compile_formula(
-    value: sympy.Expr, *, dihedrals: frozenset[str], angles: frozenset[str], others: frozenset[str]
+    value: Any, *, dihedrals: frozenset[str], angles: frozenset[str], others: frozenset[str]
 ) -> CompiledFormula:
     """Compile an expression whose geometric symbols are named, all others being parameters."""
     value = trigonometric_form(value, dihedrals=dihedrals, angles=angles)
     geometric = dihedrals | angles | others
     geometric |= {f"{COS}{name}" for name in dihedrals | angles}
     geometric |= {f"{SIN}{name}" for name in dihedrals}
-    names = {s.name for s in value.free_symbols}
+    names = names_in(value)
     inputs = tuple(sorted(names & geometric))
     parameters = tuple(sorted(names - geometric))
     hoisted: dict[sympy.Expr, sympy.Symbol] = {}
@@ -68,10 +68,10 @@ def compile_formula(
 
 
 def trigonometric_form(
-    value: sympy.Expr, *, dihedrals: frozenset[str], angles: frozenset[str]
+    value: Any, *, dihedrals: frozenset[str], angles: frozenset[str]
 ) -> sympy.Expr:
     """Write cos and sin of multiples of angles as polynomials in cos and sin of the angles."""
-    for name in sorted({s.name for s in value.free_symbols} & (dihedrals | angles)):
+    for name in sorted(names_in(value) & (dihedrals | angles)):
         variable = symbol(name)
         for node in value.atoms(sympy.cos, sympy.sin):
             new = _multiple_angle(node, variable, with_sine=name in dihedrals)
@@ -80,9 +80,7 @@ def trigonometric_form(
     return value
 
 
-def _multiple_angle(
-    node: sympy.Expr, variable: sympy.Symbol, *, with_sine: bool
-) -> sympy.Expr | None:
+def _multiple_angle(node: Any, variable: sympy.Symbol, *, with_sine: bool) -> sympy.Expr | None:
     """cos(n x + rest) or sin(n x + rest) in terms of cos x and sin x, if n is a whole number."""
     argument = sympy.expand(node.args[0])
     coefficient = argument.coeff(variable, 1)
@@ -110,15 +108,15 @@ def _chebyshev(n: int, c: sympy.Expr, s: sympy.Expr) -> tuple[sympy.Expr, sympy.
 
 
 def _hoist(
-    node: sympy.Expr, inputs: frozenset[str], hoisted: dict[sympy.Expr, sympy.Symbol]
+    node: Any, inputs: frozenset[str], hoisted: dict[sympy.Expr, sympy.Symbol]
 ) -> sympy.Expr:
     """Replace every maximal subexpression without geometry by a new symbol."""
-    if not any(s.name in inputs for s in node.free_symbols):
+    if not names_in(node) & inputs:
         if node.is_number:
             return node
         return hoisted.setdefault(node, symbol(f"derived_{len(hoisted)}"))
     if node.is_Add or node.is_Mul:
-        static = [a for a in node.args if not any(s.name in inputs for s in a.free_symbols)]
+        static = [a for a in node.args if not names_in(a) & inputs]
         moving = [_hoist(a, inputs, hoisted) for a in node.args if a not in static]
         if static:
             moving.insert(0, _hoist(node.func(*static), inputs, hoisted))

@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import sympy
 
@@ -114,7 +114,7 @@ class _Analysis:
     def fail(self, message: str) -> FormulaError:
         return FormulaError(f"{self.where}: {message}\n    {self.text}")
 
-    def dimension(self, node: sympy.Expr) -> Dimension | None:
+    def dimension(self, node: Any) -> Dimension | None:
         if node.is_Symbol:
             return self.known[node.name]
         if node.is_number:
@@ -130,8 +130,8 @@ class _Analysis:
             return self.power(*node.args)
         return self.function(node)
 
-    def same(self, nodes: tuple[sympy.Expr, ...]) -> Dimension | None:
-        first: tuple[sympy.Expr, Dimension] | None = None
+    def same(self, nodes: tuple[Any, ...]) -> Dimension | None:
+        first: tuple[Any, Dimension] | None = None
         for node in nodes:
             found = self.dimension(node)
             if found is None:
@@ -145,7 +145,7 @@ class _Analysis:
                 )
         return first[1] if first else None
 
-    def power(self, base: sympy.Expr, exponent: sympy.Expr) -> Dimension | None:
+    def power(self, base: Any, exponent: Any) -> Dimension | None:
         if base == sympy.E:
             self.plain(exponent, "exp")
             return _ONE
@@ -157,13 +157,15 @@ class _Analysis:
             raise self.fail(f"'{base}' [{unit_text(found)}] has a power that is not a number")
         return _ONE
 
-    def plain(self, node: sympy.Expr, name: str, *, angle: bool = False) -> None:
+    def plain(self, node: Any, name: str, *, angle: bool = False) -> None:
         found = self.dimension(node)
         allowed = (None, _ONE, _base("rad")) if angle else (None, _ONE)
         if found not in allowed:
-            raise self.fail(f"'{name}' of '{node}', which has the unit [{unit_text(found)}]")
+            raise self.fail(
+                f"'{name}' of '{node}', which has the unit [{unit_text(found or _ONE)}]"
+            )
 
-    def function(self, node: sympy.Expr) -> Dimension | None:
+    def function(self, node: Any) -> Dimension | None:
         name = type(node).__name__
         if isinstance(node, sympy.Abs):
             return self.dimension(node.args[0])

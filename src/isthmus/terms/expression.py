@@ -13,13 +13,20 @@ import keyword
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sympy
 
 from isthmus.errors import FormulaError
 
-__all__ = ["FUNCTIONS", "GEOMETRY_FUNCTIONS", "Expression", "parse_expression", "symbol"]
+__all__ = [
+    "FUNCTIONS",
+    "GEOMETRY_FUNCTIONS",
+    "Expression",
+    "names_in",
+    "parse_expression",
+    "symbol",
+]
 
 MAX_LENGTH: Final = 20_000
 MAX_EXPONENT: Final = 64
@@ -28,6 +35,11 @@ MAX_EXPONENT: Final = 64
 def symbol(name: str) -> sympy.Symbol:
     """The symbol that stands for a name in every expression of this package."""
     return sympy.Symbol(name, real=True)
+
+
+def names_in(value: sympy.Basic) -> frozenset[str]:
+    """Names of all symbols of an expression."""
+    return frozenset(str(found) for found in value.free_symbols)
 
 
 class _Step(sympy.Function):
@@ -94,7 +106,7 @@ class Expression:
     @property
     def names(self) -> frozenset[str]:
         """Names of all free symbols, without those that stand for geometry functions."""
-        return frozenset(s.name for s in self.value.free_symbols) - frozenset(self.geometry)
+        return names_in(self.value) - frozenset(self.geometry)
 
 
 def _fail(where: str, text: str, position: int, message: str) -> FormulaError:
@@ -163,7 +175,8 @@ class _Reader(ast.NodeVisitor):
         count, function = FUNCTIONS[name]
         if len(args) != count:
             raise self.fail(node, f"'{name}' takes {count} argument(s), {len(args)} given")
-        return function(*(self.read(arg) for arg in args))
+        result: Any = function(*(self.read(arg) for arg in args))
+        return result
 
     def geometry_call(self, node: ast.AST, name: str, args: list[ast.expr]) -> sympy.Expr:
         count = GEOMETRY_FUNCTIONS[name]
@@ -234,7 +247,7 @@ def _parse_one(
         position = offset + places[max(column, 0)]
         raise _fail(where, flat, position, "cannot be read from here on") from None
     for node in ast.walk(tree):
-        if hasattr(node, "col_offset"):
+        if isinstance(node, ast.expr):
             node.col_offset = places[min(node.col_offset, len(places) - 1)]
     reader = _Reader(where, flat, offset, definitions)
     try:

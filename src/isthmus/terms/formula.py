@@ -11,7 +11,7 @@ import sympy
 from isthmus.errors import FormulaError
 from isthmus.terms.compiled import CompiledFormula, compile_formula
 from isthmus.terms.dimensions import ENERGY, Dimension, check_dimension, parse_unit
-from isthmus.terms.expression import Expression, parse_expression, symbol
+from isthmus.terms.expression import Expression, names_in, parse_expression, symbol
 from isthmus.terms.kinds import ClusterKind, kind_named
 from isthmus.terms.parameter import Parameter
 from isthmus.units import COULOMB
@@ -252,8 +252,8 @@ def _check_symmetry(
     """The energy must be the same for every way of writing the cluster down."""
     for symmetry, permutation in kind.symmetries.items():
         images = _images(expression, parameters, kind, coordinates, symmetry, permutation, where)
-        mapped = expression.value.subs(images, simultaneous=True)
-        names = sorted(s.name for s in expression.value.free_symbols | mapped.free_symbols)
+        mapped = expression.value.xreplace(images)
+        names = sorted(names_in(expression.value) | names_in(mapped))
         function = sympy.lambdify([symbol(n) for n in names], [expression.value, mapped], "math")
         random = np.random.default_rng(0)
         for _ in range(3):

@@ -34,11 +34,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from isthmus.geometry.box import minimum_image
-from isthmus.geometry.neighbours import NeighbourList
 from isthmus.terms.special import Special
 from isthmus.units import COULOMB
 
-__all__ = ["ImplicitSolvent", "born_radii", "gbsa_energy", "gbsa_energy_cutoff"]
+__all__ = ["ImplicitSolvent", "born_radii", "gbsa_energy"]
 
 _OFFSET = 0.009
 _PROBE = 0.14
@@ -117,41 +116,6 @@ def gbsa_energy(
         return charge * jnp.sum(charges * inverse)
 
     pairs = 0.5 * jnp.sum(_rows(row, (everyone, positions, charges, born)))
-    factor = _solvation(solute_dielectric, solvent_dielectric)
-    return factor * pairs + _surface(born, radii, surface_area_energy)
-
-
-def gbsa_energy_cutoff(
-    positions: Float[Array, "atoms 3"],
-    box: Float[Array, "3 3"] | None,
-    charges: Float[Array, " atoms"],
-    radii: Float[Array, " atoms"],
-    scales: Float[Array, " atoms"],
-    *,
-    neighbours: NeighbourList,
-    solute_dielectric: float | Float[Array, ""] = 1.0,
-    solvent_dielectric: float | Float[Array, ""] = 78.3,
-    surface_area_energy: float | Float[Array, ""] = 2.25936,
-) -> Float[Array, ""]:
-    """Solvation energy [kJ/mol] over pairs inside the cutoff of `neighbours`.
-
-    `neighbours` has to be built without exclusions. `box` [nm] is None or the periodic box.
-    """
-    first, second = neighbours.pairs[:, 0], neighbours.pairs[:, 1]
-    r_squared = jnp.sum(minimum_image(positions[first] - positions[second], box) ** 2, axis=-1)
-    inside = neighbours.mask & (r_squared < neighbours.cutoff**2)
-    r_squared = jnp.where(inside, r_squared, 1.0)
-    r = jnp.sqrt(r_squared)
-    rho = radii - _OFFSET
-    screen = rho * scales
-    integrals = jnp.zeros_like(radii)
-    for i, j in ((first, second), (second, first)):
-        terms = jnp.where(inside, _descreening(r, rho[i], screen[j]), 0.0)
-        integrals = integrals.at[i].add(terms)
-    born = _born(integrals, radii)
-    distance = _effective_distance(r_squared, born[first] * born[second])
-    shifted = charges[first] * charges[second] * (1 / distance - 1 / neighbours.cutoff)
-    pairs = jnp.sum(jnp.where(inside, shifted, 0.0)) + 0.5 * jnp.sum(charges**2 / born)
     factor = _solvation(solute_dielectric, solvent_dielectric)
     return factor * pairs + _surface(born, radii, surface_area_energy)
 

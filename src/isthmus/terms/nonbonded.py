@@ -96,6 +96,26 @@ class NonbondedMethod:
         """Whether the Coulomb term is summed over all images."""
         return self.method in ("ewald", "pme", "ljpme")
 
+    @property
+    def reach(self) -> float:
+        """The cutoff of a method that has one [nm]."""
+        assert self.cutoff is not None
+        return self.cutoff
+
+    @property
+    def coulomb_sum(self) -> tuple[float, tuple[int, int, int]]:
+        """Splitting parameter [1/nm] and grid of the Coulomb sum, once bound."""
+        assert self.alpha is not None
+        assert self.grid is not None
+        return self.alpha, self.grid
+
+    @property
+    def dispersion_sum(self) -> tuple[float, tuple[int, int, int]]:
+        """Splitting parameter [1/nm] and grid of the dispersion sum, once bound."""
+        assert self.dispersion_alpha is not None
+        assert self.dispersion_grid is not None
+        return self.dispersion_alpha, self.dispersion_grid
+
 
 class PairTerm(eqx.Module):
     """A formula over pairs with its per-atom values.
@@ -132,7 +152,10 @@ class PairTerm(eqx.Module):
         return compiled.energy(derived, {"r": r})
 
     def _entries(
-        self, table: Float[Array, "types types"], first: Array, second: Array
+        self,
+        table: Float[Array, "types types"],
+        first: Array | np.ndarray,
+        second: Array | np.ndarray,
     ) -> Float[Array, "..."]:
         """Entry of each pair in a table over type pairs."""
         types = jnp.asarray(self.types)
@@ -176,9 +199,12 @@ class PairGroup(eqx.Module):
             return self._all_pairs(positions, box)
         assert neighbours is not None
         result = self._listed_pairs(positions, box, neighbours.pairs)
+        if not self.method.is_ewald:
+            return result
+        assert box is not None
         for pair_term in self.terms:
             name, kind = pair_term.term.name, pair_term.term.long_range
-            if kind == "coulomb" and self.method.is_ewald:
+            if kind == "coulomb":
                 result[name] += self._reciprocal_coulomb(pair_term, positions, box)
             if kind == "dispersion" and self.method.method == "ljpme":
                 result[name] += self._reciprocal_dispersion(pair_term, positions, box)
@@ -197,15 +223,15 @@ class PairGroup(eqx.Module):
             charge = jnp.asarray(pair_term.values["charge"], r.dtype)
             product = COULOMB * rows_of(charge, first) * rows_of(charge, second)
             if method.is_ewald:
-                return product * real_space_coulomb(r, method.alpha)
-            eps, cutoff = method.dielectric, method.cutoff
+                return product * real_space_coulomb(r, method.coulomb_sum[0])
+            eps, cutoff = method.dielectric, method.reach
             k = (eps - 1) / ((2 * eps + 1) * cutoff**3)
             return product * (1 / r + k * r * r - 3 * eps / ((2 * eps + 1) * cutoff))
         energies = pair_term.energies(r, first, second)
         if kind == "dispersion" and method.method == "ljpme":
             return energies + self._grid_part(pair_term, r, first, second)
         if method.switch is not None:
-            x = jnp.clip((r - method.switch) / (method.cutoff - method.switch), 0, 1)
+            x = jnp.clip((r - method.switch) / (method.reach - method.switch), 0, 1)
             energies = energies * (1 - x**3 * (10 - x * (15 - 6 * x)))
         return energies
 
@@ -213,13 +239,13 @@ class PairGroup(eqx.Module):
         self, pair_term: PairTerm, r: Array, first: Array, second: Array
     ) -> Float[Array, " pairs"]:
         """What "ljpme" adds to a pair: the grid's share, and the shift to zero at the cutoff."""
-        method = self.method
+        alpha, _ = self.method.dispersion_sum
         c6 = self._c6(pair_term, r.dtype)
         product = rows_of(c6, first) * rows_of(c6, second)
-        edge = jnp.full_like(r, method.cutoff)
-        shift = product * grid_dispersion(edge**2, method.dispersion_alpha)
+        edge = jnp.full_like(r, self.method.reach)
+        shift = product * grid_dispersion(edge**2, alpha)
         shift += pair_term.energies(edge, first, second)
-        return product * grid_dispersion(r * r, method.dispersion_alpha) - shift
+        return product * grid_dispersion(r * r, alpha) - shift
 
     def _c6(self, pair_term: PairTerm, dtype: np.dtype) -> Float[Array, " atoms"]:
         sigma = jnp.asarray(pair_term.values["sigma"], dtype)
@@ -240,7 +266,7 @@ class PairGroup(eqx.Module):
         def one(block: Int[Array, "pairs 2"]) -> dict[str, Array]:
             first, second = block[:, 0], block[:, 1]
             square = self._square(positions, box, first, second)
-            inside = (first != second) & (square < self.method.cutoff**2)
+            inside = (first != second) & (square < self.method.reach**2)
             return self._masked(square, inside, first, second)
 
         return _sum_blocks(one, blocks)
@@ -273,7 +299,8 @@ class PairGroup(eqx.Module):
     ) -> Float[Array, "*shape"]:
         """Squared distances [nm²]."""
         steps = [rows_of(positions[c], second) - rows_of(positions[c], first) for c in range(3)]
-        dx, dy, dz = minimum_image_xyz(*steps, box if self.periodic else None)
+        cell = box if self.periodic else None
+        dx, dy, dz = minimum_image_xyz(steps[0], steps[1], steps[2], cell)
         return dx * dx + dy * dy + dz * dz
 
     def _masked(
@@ -298,27 +325,23 @@ class PairGroup(eqx.Module):
         return jnp.sum(rows_of(weight, first) * rows_of(weight, second) * kernel(square))
 
     def _reciprocal_coulomb(
-        self, pair_term: PairTerm, positions: Array, box: Array | None
+        self, pair_term: PairTerm, positions: Array, box: Array
     ) -> Float[Array, ""]:
-        method = self.method
+        alpha, grid = self.method.coulomb_sum
         charge = jnp.asarray(pair_term.values["charge"], positions.dtype)
-        if method.method == "ewald":
-            total = ewald_reciprocal_energy(
-                positions.T, charge, box, alpha=method.alpha, k_max=method.grid
-            )
+        if self.method.method == "ewald":
+            total = ewald_reciprocal_energy(positions.T, charge, box, alpha=alpha, k_max=grid)
         else:
-            total = pme_reciprocal_energy(
-                positions.T, charge, box, alpha=method.alpha, grid=method.grid
-            )
-        total += self_energy(charge, box, alpha=method.alpha)
+            total = pme_reciprocal_energy(positions.T, charge, box, alpha=alpha, grid=grid)
+        total += self_energy(charge, box, alpha=alpha)
         return total + COULOMB * self._excluded_sum(
-            positions, box, charge, lambda square: excluded_coulomb(square, method.alpha)
+            positions, box, charge, lambda square: excluded_coulomb(square, alpha)
         )
 
     def _reciprocal_dispersion(
-        self, pair_term: PairTerm, positions: Array, box: Array | None
+        self, pair_term: PairTerm, positions: Array, box: Array
     ) -> Float[Array, ""]:
-        alpha, grid = self.method.dispersion_alpha, self.method.dispersion_grid
+        alpha, grid = self.method.dispersion_sum
         c6 = self._c6(pair_term, positions.dtype)
         total = ljpme_reciprocal_energy(positions.T, c6, box, alpha=alpha, grid=grid)
         total += ljpme_self_energy(c6, alpha=alpha)

@@ -31,7 +31,7 @@ class LinearSites(eqx.Module):
     def place(self, positions: Positions) -> Sites:
         """Positions of the sites [nm]."""
         weights = _like(self.weights, positions)
-        return sum(_atom(positions, self.parents[:, c]) * weights[:, c] for c in range(3))
+        return _weighted([_atom(positions, self.parents[:, c]) for c in range(3)], weights)
 
 
 class OutOfPlaneSites(eqx.Module):
@@ -71,7 +71,7 @@ class LocalFrameSites(eqx.Module):
 
         def combine(weights: np.ndarray) -> Sites:
             scaled = _like(weights, positions)
-            return sum(atom * scaled[:, c] for c, atom in enumerate(atoms))
+            return _weighted(atoms, scaled)
 
         origin = combine(self.origin_weights)
         x_axis, y_axis = combine(self.x_weights), combine(self.y_weights)
@@ -92,6 +92,14 @@ class VirtualSites(eqx.Module):
         for group in self.groups:
             positions = positions.at[:, group.sites].set(group.place(positions))
         return positions
+
+
+def _weighted(atoms: list[Sites], weights: Array) -> Sites:
+    """Sum of atoms times the columns of weights."""
+    total = jnp.zeros_like(atoms[0])
+    for column, atom in enumerate(atoms):
+        total = total + atom * weights[:, column]
+    return total
 
 
 def _atom(positions: Positions, idx: Int[np.ndarray, " sites"]) -> Sites:
