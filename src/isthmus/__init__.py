@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from isthmus.forcefield.file import load_force_field, save_force_field
     from isthmus.forcefield.forcefield import ForceField
     from isthmus.forcefield.potential import Potential
-    from isthmus.terms.nonbonded import NonbondedMethod
+    from isthmus.terms.nonbonded_method import NonbondedMethod
 
 __all__ = [
     "Design",
@@ -52,7 +52,7 @@ _HOMES = {
     "ForceField": "isthmus.forcefield.forcefield",
     "IsthmusError": "isthmus.errors",
     "Molecule": "isthmus.chemistry.molecule",
-    "NonbondedMethod": "isthmus.terms.nonbonded",
+    "NonbondedMethod": "isthmus.terms.nonbonded_method",
     "Potential": "isthmus.forcefield.potential",
     "Topology": "isthmus.chemistry.topology",
     "design_names": "isthmus.designs.schema",

@@ -17,13 +17,10 @@ __all__ = [
     "ANGSTROM",
     "BOHR",
     "COULOMB",
-    "DALTON_NM2_PER_PS2",
     "DEBYE",
     "DEGREE",
     "ELECTRONVOLT",
     "ENERGY_UNITS",
-    "FEMTOSECOND",
-    "GAS_CONSTANT",
     "HARTREE",
     "KILOCALORIE",
     "LENGTH_UNITS",
@@ -48,17 +45,8 @@ ELECTRONVOLT: Final = 96.48533212331002
 DEGREE: Final = math.pi / 180.0
 """1 degree [rad]"""
 
-FEMTOSECOND: Final = 1e-3
-"""1 fs [ps]"""
-
 DEBYE: Final = 0.0208194332709356
 """1 debye [e nm] (SI 2019 and c)"""
-
-DALTON_NM2_PER_PS2: Final = 1.0
-"""1 Da nm²/ps² [kJ/mol]: the system is coherent, so kinetic energy needs no factor"""
-
-GAS_CONSTANT: Final = 8.31446261815324e-3
-"""Molar gas constant [kJ/mol/K] (SI 2019, exact)"""
 
 COULOMB: Final = 138.93545764438198
 """1/(4 π ε0) [kJ/mol nm/e²], the value of OpenMM's ONE_4PI_EPS0"""

@@ -5,9 +5,10 @@ here; `test_completeness.py` fails for one that has none.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
+import jax
 import numpy as np
 
 from isthmus.chemistry.molecule import Molecule
@@ -15,13 +16,14 @@ from isthmus.chemistry.smiles import from_smiles
 from isthmus.designs.schema import parse_design, preset
 from isthmus.forcefield.forcefield import NO_CUTOFF, ForceField
 from isthmus.forcefield.potential import Potential
+from isthmus.parameters.graph.source import GraphSettings, GraphSource
 from isthmus.parameters.mmff_source import MMFFSource
 from isthmus.parameters.parameterization import Parameterization
 from isthmus.parameters.source import FreeSource, TableSource
 from isthmus.terms.cmap import Cmap
 from isthmus.terms.dispersion import DispersionCorrection
 from isthmus.terms.gbsa import ImplicitSolvent
-from isthmus.terms.nonbonded import METHODS, NonbondedMethod
+from isthmus.terms.nonbonded_method import METHODS, NonbondedMethod
 from isthmus.terms.special import Special
 
 MOLECULES = {
@@ -99,6 +101,19 @@ def _mmff(_: Molecule) -> ForceField:
     return ForceField.mmff("MMFF94")
 
 
+def disturbed(source: GraphSource, *, seed: int = 0) -> GraphSource:
+    """A network with random weights in its last layers too, so that nothing is at its prior."""
+    random = np.random.default_rng(seed)
+    return jax.tree.map(lambda w: (w + random.normal(0, 0.1, w.shape)).astype(np.float32), source)
+
+
+def _graph(_: Molecule) -> ForceField:
+    settings = GraphSettings(width=16, depth=2, head_width=16)
+    force_field = ForceField.graph("class2plus", seed=0, settings=settings)
+    assert isinstance(force_field.source, GraphSource)
+    return replace(force_field, source=disturbed(force_field.source))
+
+
 FIVE_ATOMS = """
 name = "five"
 [[term]]
@@ -155,6 +170,7 @@ CASES = (
         for design in ("class1", "class2", "class2plus")
     ),
     Case("preset mmff", _mmff, frozenset({"mmff", MMFFSource})),
+    Case("graph class2plus", _graph, frozenset({GraphSource})),
     Case("paths of five", partial(_text, FIVE_ATOMS), frozenset()),
     Case("external well", partial(_text, WELL), frozenset(), moves=False),
     *(_pairs(method) for method in METHODS if method != "none"),

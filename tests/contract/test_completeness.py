@@ -5,7 +5,7 @@ from families import CASES
 import isthmus.parameters.mmff_source  # noqa: F401  (so that its class is known below)
 from isthmus.designs.schema import design_names
 from isthmus.parameters.source import Source
-from isthmus.terms.nonbonded import METHODS
+from isthmus.terms.nonbonded_method import METHODS
 from isthmus.terms.special import Special
 
 COVERED = frozenset().union(*(case.covers for case in CASES))

@@ -11,7 +11,7 @@ from rdkit import Chem
 from isthmus.chemistry.molecule import Molecule
 from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
-from isthmus.terms.nonbonded import NonbondedMethod
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 DATA = json.loads((Path(__file__).parents[1] / "data" / "rdkit_mmff.json").read_text())
 TERMS = {
@@ -72,3 +72,8 @@ def test_a_protein_is_refused(ethanol: Molecule, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("isthmus.parameters.mmff_source.MAX_ATOMS", 8)
     with pytest.raises(InputError, match="up to 8 atoms; this system has 9"):
         ForceField.mmff("MMFF94").bind(ethanol.topology)
+
+
+def test_an_unknown_variant_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match=r"unknown variant 'mmff95' of MMFF: .* MMFF94, MMFF94s"):
+        ForceField.mmff("mmff95")

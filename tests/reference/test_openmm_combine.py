@@ -11,7 +11,7 @@ from isthmus.chemistry.smiles import from_smiles
 from isthmus.deploy.openmm import combine, evaluate_openmm
 from isthmus.errors import InputError, UnsupportedForceError
 from isthmus.forcefield.forcefield import ForceField
-from isthmus.terms.nonbonded import NonbondedMethod
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 NM: Any = import_module("openmm.unit").nanometer
 BOX = 1.9
@@ -236,6 +236,12 @@ def test_part_of_a_molecule_is_an_error(ligand, solvated):
     swapped[hydrogens[0]] = 1
     with pytest.raises(InputError, match="no whole molecule"):
         combine(system, potential, swapped)
+
+
+def test_another_order_of_the_atoms_is_an_error(ligand, solvated):
+    system, _, atoms = solvated
+    with pytest.raises(InputError, match="atom_idx has another order than the atoms"):
+        combine(system, _potential(ligand, "class1"), atoms[::-1])
 
 
 def test_a_potential_with_a_cutoff_is_an_error(ligand, solvated):

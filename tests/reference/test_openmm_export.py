@@ -25,7 +25,7 @@ from isthmus.parameters.parameterization import Parameterization
 from isthmus.parameters.source import TableSource
 from isthmus.terms.bound import BoundTerm
 from isthmus.terms.formula import FormulaTerm
-from isthmus.terms.nonbonded import NonbondedMethod
+from isthmus.terms.nonbonded_method import NonbondedMethod
 from isthmus.terms.parameter import Parameter
 
 NM: Any = import_module("openmm.unit").nanometer

@@ -7,7 +7,7 @@ import pytest
 from isthmus.chemistry.topology import Topology
 from isthmus.designs.schema import pair_forms, parse_design
 from isthmus.forcefield.forcefield import ForceField
-from isthmus.terms.nonbonded import NonbondedMethod
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 PAIR = Topology.create([18, 36], np.empty((0, 2), int))
 CROWD = Topology.create([18] * 20 + [36] * 20, np.empty((0, 2), int))

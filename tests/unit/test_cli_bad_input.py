@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from isthmus.cli import main
+from isthmus.deploy.openmm.evaluating import EngineEnergies
 
 SMALL_BOX = """\
 CRYST1   10.000   10.000   10.000  90.00  90.00  90.00 P 1           1
@@ -35,6 +37,12 @@ FILES = {
     "unit.toml": 'name = "a"\n[[term]]\nname = "b"\nover = "bond"\nenergy = "k*r"\n'
     'parameters.k = { unit = "kJ/mol" }\n',
     "plain.txt": "no structure",
+    "names.smi": "CCO ethanol\n",
+    "flat.mol": NO_HYDROGENS.replace("methanol\n\n", "water\n" + " " * 20 + "2D\n")
+    .replace("  2  1", "  3  2", 1)
+    .replace("1.4000    0.0000    0.0000 O   0  0", "1.4000    0.0000    0.0000 H   0  0")
+    .replace(" C   0  0\n", " O   0  0\n   -1.4000    0.0000    0.0000 H   0  0\n")
+    .replace("  1  2  1  0\n", "  1  2  1  0\n  1  3  1  0\n"),
 }
 CASES = {
     "unparsable SMILES": (
@@ -52,6 +60,15 @@ CASES = {
     "unknown residue": (
         "energy residue.pdb --ff amber14",
         "residue.pdb: unknown residue XQZ 1 in chain A: it is no standard residue",
+    ),
+    "two dimensions": (
+        "energy flat.mol --ff mmff94",
+        "record 1 (water) is two-dimensional: generate 3D coordinates, e.g. by giving its SMILES",
+    ),
+    "huge SMILES": (f"energy {'C' * 400} --smiles --ff mmff94", "1202 atoms are too many"),
+    "needless --smiles": (
+        "energy names.smi --smiles --ff mmff94",
+        "'names.smi' is a file: leave out --smiles",
     ),
     "NaN coordinates": (
         "energy nan.xyz --ff mmff94",
@@ -88,6 +105,13 @@ CASES = {
     "wrong unit in a formula": ("design check unit.toml", "term 'b'"),
     "unknown design": ("design show clas2", "unknown design 'clas2' (did you mean 'class2'?)"),
     "missing file": ("energy none.sdf --ff mmff94", "there is no file 'none.sdf'"),
+    "folder": ("energy . --ff mmff94", "'.' is a folder; give one file"),
+    "forgotten --smiles": ("energy CCO --ff mmff94", "or add --smiles to a SMILES"),
+    "missing design": ("design check none.toml", "there is no file 'none.toml'"),
+    "missing System": (
+        "import none.xml nan.xyz -o a.safetensors",
+        "there is no file 'none.xml'",
+    ),
     "unknown format": ("energy plain.txt --ff mmff94", "unknown format 'txt'; known are pdb,"),
     "unknown force field": (
         "energy C --smiles --ff mmff95",
@@ -163,4 +187,29 @@ def test_nothing_is_left_behind(folder: Path) -> None:
     before = set(folder.iterdir())
     with pytest.raises(SystemExit):
         main.run(["import", "small.pdb", "small.pdb", "-o", "a.safetensors"])
+    assert set(folder.iterdir()) == before
+
+
+def test_a_folder_without_permission_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "locked").mkdir()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(SystemExit):
+        main.run(["export", "C", "--smiles", "--ff", "mmff94", "-o", "locked/a.xml"])
+    assert "the folder 'locked' cannot be written to" in capsys.readouterr().err
+
+
+def test_a_wrong_export_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    energies = EngineEnergies({"all": 1e3}, np.zeros((5, 3)))
+    monkeypatch.setattr(
+        "isthmus.deploy.openmm.evaluating.evaluate_openmm", lambda *_, **__: energies
+    )
+    before = set(folder.iterdir())
+    with pytest.raises(SystemExit) as ended:
+        main.run(["export", "C", "--smiles", "--ff", "mmff94", "-o", "a.xml"])
+    assert ended.value.code == 2
+    assert "kJ/mol by OpenMM, which differ by more than 1e-06" in capsys.readouterr().err
     assert set(folder.iterdir()) == before

@@ -1,5 +1,6 @@
 """What the commands show when all is well."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,15 @@ import pytest
 
 import isthmus
 from isthmus.cli import main
+from isthmus.cli.console import Counter
 from isthmus.cli.energy_tables import energy_table
 from isthmus.cli.formulas import readable_formula
+from isthmus.cli.import_system import _acts_on
 from isthmus.deploy.comparison import evaluate
+from isthmus.terms.bound import BoundTerm
+from isthmus.terms.formula import FormulaTerm
+
+energy_command = importlib.import_module("isthmus.cli.energy")
 
 XYZ = "3\n\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n"
 WATER_TOML = """
@@ -113,8 +120,65 @@ class TestEnergy:
         assert "OpenMM" in text
         assert "Isthmus" not in text
 
+    def test_units_in_any_case(self, shown: Any) -> None:
+        assert "energies in kcal/mol" in shown("energy O --smiles --ff spring.toml --unit KCAL/MOL")
+
+    def test_limit(self, folder: Path, shown: Any) -> None:
+        (folder / "some.smi").write_text("O\nOO\nCO\n")
+        content = json.loads(shown("energy some.smi --ff spring.toml --json --limit 2"))
+        assert [record["formula"] for record in content["records"]] == ["H2O", "H2O2"]
+        assert content["complete"]
+
+    def test_interrupted_json_is_whole(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def interrupted(*arguments: Any) -> Any:
+            if arguments[0].formula == "H2O2":
+                raise KeyboardInterrupt
+            return evaluated(*arguments)
+
+        evaluated = energy_command._evaluated
+        monkeypatch.setattr(energy_command, "_evaluated", interrupted)
+        (folder / "some.smi").write_text("O\nOO\n")
+        with pytest.raises(SystemExit) as ended:
+            main.run(["energy", "some.smi", "--ff", "spring.toml", "--json"])
+        assert ended.value.code == 130
+        content = json.loads(capsys.readouterr().out)
+        assert [record["formula"] for record in content["records"]] == ["H2O"]
+        assert not content["complete"]
+
     def test_smiles(self, shown: Any) -> None:
         assert "H2O, 3 atoms" in shown("energy O --smiles --ff spring.toml")
+
+
+def test_steps_are_counted_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for forced in ("", "1"):
+        monkeypatch.setenv("FORCE_COLOR", forced)
+        counter = Counter(3)
+        with counter.working("methane"):
+            pass
+        with counter.working("ethane"):
+            pass
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert ("ethane" in shown.err and "1/3" in shown.err) == bool(forced)
+
+
+def test_what_an_imported_term_acts_on() -> None:
+    topology = isthmus.from_smiles("C=O").topology  # atoms 2 and 3 are the hydrogens of 0
+    cases = {
+        ((0, 1), (2, 3)): "1 bonds, 1 pairs",
+        ((1, 0, 2),): "1 angles",
+        ((0, 1, 2, 3),): "1 groups of 4 atoms",
+        ((2,),): "1 atoms",
+    }
+    kinds = {1: "atom", 2: "bond", 3: "angle", 4: "torsion"}
+    for atoms, words in cases.items():
+        term = FormulaTerm("t", kinds[len(atoms[0])], "1", ())
+        bound = BoundTerm(term, np.array(atoms, dtype=np.int32), {})
+        assert _acts_on(bound, topology) == words
 
 
 class TestDesign:

@@ -4,6 +4,8 @@ import pytest
 
 from isthmus.designs.schema import design_names, parse_design, preset, read_design
 from isthmus.errors import DesignError, FormulaError, IsthmusError
+from isthmus.parameters.prior import PRIORS
+from isthmus.terms.parameter import PRIOR_NAMES
 
 GOOD = """
 name = "mine"
@@ -47,7 +49,17 @@ def test_a_good_design_is_read() -> None:
         ("bond.r0", "bond.q", "'bond' has no parameter 'q'; it has k, r0"),
         ("bond.r0", "bond", "must read 'term.parameter'"),
         ("at = [1, 2]", "at = [1]", "must name 2 atoms of the angle"),
+        ("default = 1e5", 'default = "bond_lenght"', "'bond_lenght' is no prior; give a number"),
         ("default = 1e5, min = 0", "min = 3, max = 2", "is not below max = 2"),
+        ("default = 1e5", "default = nan", "default = nan is no finite number"),
+        ("default = 1e5", f"default = {'1' * 400}", "default = 1+ is no finite number"),
+        ("default = 1e5", f"default = {'1' * 5000}", "not valid TOML: Exceeds the limit"),
+        ('name = "mine"', "name = " + "[" * 5000, "not valid TOML: brackets are nested"),
+        ("default = 1e5", "default = -1", "default = -1.0 is not in the range"),
+        ("default = 1e5, min = 0", "min = 5", "default = 0.0 is not in the range"),
+        ('unit = "nm", def', 'unit = "Å", def', r"term 1 'bond', parameter 'r0': unit 'Å'"),
+        ("kJ/mol/nm^2", "kcal/mol/nm^2", "'k': unit .* write kJ/mol and multiply by 4.184"),
+        ('over = "bond"', 'over = "bnd"', "term 1 'bond': unknown cluster kind 'bnd'"),
         ("(r-r0)^2", "(r-r9)^2", "'r9' is neither a variable nor a declared parameter"),
     ],
 )
@@ -105,3 +117,14 @@ def test_a_form_brings_its_formula() -> None:
 def test_a_wrong_form_is_refused(old: str, new: str, message: str) -> None:
     with pytest.raises(DesignError, match=message):
         parse_design(FORM.replace(old, new))
+
+
+def test_the_priors_that_a_design_may_name_exist() -> None:
+    assert set(PRIOR_NAMES) == set(PRIORS)
+
+
+def test_single_brackets_are_explained() -> None:
+    with pytest.raises(
+        DesignError, match=r"write \[\[term\]\] \(two brackets\), one for each term"
+    ):
+        parse_design('name = "one"\n[term]\nname = "bond"\n')

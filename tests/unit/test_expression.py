@@ -64,6 +64,13 @@ def test_geometry_functions_name_their_particles() -> None:
         ("__import__(1)", "names have no '__'"),
         ("(" * 5000 + "r" + ")" * 5000, "cannot be read|nested too deeply"),
         ("r" * 30_000, "longer than"),
+        ("1e400*r", "this number is too large"),
+        ("1" * 400 + "*r", "this number is too large"),
+        ("(((9^64)^64)^64)^64*r", "this number is too large"),
+        ("log(0)*r", "no finite real value"),
+        ("sqrt(-1)*r", "no finite real value"),
+        ("r^atan2(0, 0)", "no finite real value"),
+        ("a0" + "".join(f"; a{i}=sin(a{i + 1})*cos(a{i + 1})" for i in range(60)), "operations"),
     ],
 )
 def test_refuses_with_the_place(text: str, message: str) -> None:
@@ -96,3 +103,10 @@ def test_every_function_has_a_meaning_for_sympy() -> None:
     for name, (count, _) in FUNCTIONS.items():
         arguments = ", ".join(["x"] * count)
         assert parse_expression(f"{name}({arguments})").names <= {"x"}
+
+
+def test_the_caret_points_at_a_wrong_power() -> None:
+    with pytest.raises(FormulaError) as raised:
+        parse_expression("k/2*(r-r0)**2")
+    formula, caret = str(raised.value).splitlines()[-2:]
+    assert formula[caret.index("^") :] == "**2"

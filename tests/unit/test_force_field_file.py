@@ -22,7 +22,8 @@ from isthmus.parameters.parameterization import Constraints, Parameterization
 from isthmus.parameters.source import Source, TableSource
 from isthmus.terms.bound import BoundTerm
 from isthmus.terms.formula import FormulaTerm
-from isthmus.terms.nonbonded import NonbondedMethod, PairGroup, PairTerm, excluded_table
+from isthmus.terms.nonbonded import PairGroup, PairTerm, excluded_table
+from isthmus.terms.nonbonded_method import NonbondedMethod
 from isthmus.terms.parameter import Parameter
 from isthmus.terms.special import Special
 from isthmus.terms.virtual_sites import (

@@ -1,5 +1,6 @@
 """Formula terms: names, units, symmetry, and the function that comes out."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -34,6 +35,20 @@ def test_a_right_formula_passes() -> None:
         (term("bond", "k*r^2*exp(-r)", K), "'exp' of '-r'"),
         (term("bond", "k*r^2", Parameter("k", "kcal/mol")), "energies are per mole, kJ/mol"),
         (term("bond", "k*r^2", Parameter("k", "furlong")), "unit 'furlong' is not understood"),
+        (term("bond", "k*r^2", Parameter("k", "nm^(1/0)")), "unit 'nm.*' is not understood"),
+        (term("bond", "exp*r^2", Parameter("exp", "kJ/mol/nm^2")), "'exp' has the name of a func"),
+        (
+            term("angle", "cos_of_theta*r13", Parameter("cos_of_theta", "kJ/mol/nm")),
+            "'cos_of_theta' has a name that is taken",
+        ),
+        (
+            term("angle", "k*step(r12-r0)*r13^2", K, R0),
+            "changes when the angle is written the other way round",
+        ),
+        (
+            term("angle", "k*sqrt(-1-theta/pi)*r13^2", K),
+            "has no value at any of the points",
+        ),
         (term("bonds", "k*r^2", K), "unknown cluster kind 'bonds': choose one of bond, angle"),
         (
             term("angle", "k*r12*theta", Parameter("k", "kJ/mol/nm/rad")),
@@ -134,3 +149,44 @@ def test_the_known_kinds_are_listed() -> None:
         FormulaError, match="bond, angle, torsion, branch, path5, pair14, pair, atom"
     ):
         kind_named("improper")
+
+
+@pytest.mark.parametrize("size", ["5e9", "1e30"])
+def test_large_numbers_are_no_integers(size: str) -> None:
+    compiled = term("bond", f"{size}*k*r^2", K).compiled
+    derived = compiled.prepare({"k": jnp.array([2.0])})
+    found = compiled.energy(derived, {"r": jnp.array([3.0])})
+    np.testing.assert_allclose(found, 18 * float(size), rtol=1e-6)
+
+
+def test_a_depth_of_zero_spoils_no_gradient() -> None:
+    compiled = term(
+        "pair", "sqrt(e1*e2)*exp(-r/s); s=0.1", Parameter("e", None, per="atom")
+    ).compiled
+
+    def energy(depth: jax.Array) -> jax.Array:
+        derived = compiled.prepare({"e1": depth[:2], "e2": depth[1:]})
+        return jnp.sum(compiled.energy(derived, {"r": jnp.array([0.3, 0.4])}))
+
+    slopes = jax.grad(energy)(jnp.array([0.5, 0.0, 2.0]))
+    np.testing.assert_array_equal(slopes, 0.0)
+    assert float(energy(jnp.array([0.5, 2.0, 0.0]))) == pytest.approx(np.exp(-3.0), rel=1e-6)
+
+
+COULOMB_TERM = "COULOMB*charge1*charge2/r"
+
+
+@pytest.mark.parametrize(
+    ("over", "energy", "name", "per"),
+    [
+        ("pair", "0.5*" + COULOMB_TERM, "charge", "atom"),
+        ("pair", COULOMB_TERM.replace("charge", "q"), "q", "atom"),
+        ("pair14", COULOMB_TERM, "charge", "atom"),
+    ],
+)
+def test_what_an_ewald_sum_replaces_must_be_the_coulomb_energy(
+    over: str, energy: str, name: str, per: str
+) -> None:
+    wrong = FormulaTerm("it", over, energy, (Parameter(name, "e", per=per),), long_range="coulomb")
+    with pytest.raises(FormulaError, match="long_range = 'coulomb' is for a term over pairs"):
+        wrong.check()

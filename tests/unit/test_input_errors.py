@@ -338,3 +338,52 @@ def test_conformers_that_cannot_be_made():
     assert "conformers were asked for" in message(impossible.with_conformers, 0)
     metal = from_smiles("[Og]")
     assert "neither MMFF94s nor UFF has parameters" in message(metal.with_conformers, 1)
+
+
+def test_components_of_a_salt_lie_apart():
+    salt = from_smiles("CC(=O)[O-].[Na+]", conformers=1)
+    sodium = int(np.flatnonzero(salt.topology.atomic_numbers == 11)[0])
+    others = np.delete(salt.positions, sodium, axis=0)
+    assert np.linalg.norm(others - salt.positions[sodium], axis=1).min() > 0.1
+
+
+@pytest.mark.parametrize(
+    "xyz",
+    [
+        "1\n\nC 0 0 0\n",
+        "2\n\nC 0 0 0\nC 1.5 0 0\n",
+        "3\n\nC 0 0 0\nC 1.5 0 0\nO 2.0 1.3 0\n",
+        "3\n\nC 0 0 0\nC 1.5 0 0\nC 0.75 1.3 0\n",
+    ],
+)
+def test_xyz_without_hydrogens(tmp_path, xyz):
+    path = tmp_path / "bare.xyz"
+    path.write_text(xyz)
+    assert "hydrogens are probably missing" in message(read, path)
+
+
+def test_xyz_that_has_no_hydrogens_to_miss(tmp_path):
+    path = tmp_path / "dioxide.xyz"
+    path.write_text("3\n\nC 0 0 0\nO 1.16 0 0\nO -1.16 0 0\n")
+    assert read(path)[0].smiles == "O=C=O"
+
+
+def test_sdf_marked_3d_that_is_flat(tmp_path):
+    block = Chem.MolToMolBlock(Chem.AddHs(Chem.MolFromSmiles("C")))
+    rows = block.splitlines()
+    rows[4:9] = [f"{n:10.4f}{n * n:10.4f}{row[20:]}" for n, row in enumerate(rows[4:9])]
+    path = tmp_path / "flat.mol"
+    path.write_text("\n".join(rows).replace("          2D", "          3D"))
+    assert "marked 3D but look flat: every z is 0, and atom 0 (C) has 4" in message(read, path)
+
+
+def test_too_many_atoms_to_embed(monkeypatch):
+    monkeypatch.setattr("isthmus.chemistry.embedding._MAX_ATOMS", 8)
+    assert "9 atoms are too many" in message(lambda: from_smiles("CCO", conformers=1))
+
+
+def test_embedding_that_takes_too_long(monkeypatch):
+    monkeypatch.setattr("isthmus.chemistry.embedding._TIMEOUT", 1)
+    text = message(lambda: from_smiles("C" * 250, conformers=1))
+    assert "could embed 0 of 1 conformers" in text
+    assert "within 1 s for each" in text

@@ -108,7 +108,7 @@ REFUSED = {
     "floor": (lambda: bond("floor(r)"), r"(?s)'floor' is not differentiable.*floor\(r\).*\^"),
     "unknown name": (lambda: bond("k*r^2"), "'k' is neither a variable nor a declared parameter"),
     "six atoms": (lambda: compound(6, "distance(p1,p6)"), "bonds have 6 particles; .* 1 to 5"),
-    "cartesian": (lambda: compound(2, "x1*z2"), "Cartesian coordinates x1, z2; write it with dist"),
+    "cartesian": (lambda: compound(2, "x1*z2"), "coordinates x1, z2; .* with --readable"),
     "compound table": (compound_with_table, "tabulated function 'f'; replace it"),
     "vectors": (lambda: compound(4, "pointdistance(x,y,z,0,0,0)"), "function 'pointdistance'"),
     "periodicdistance": (external, "uses periodicdistance; write it with x, y and z"),

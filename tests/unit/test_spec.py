@@ -17,7 +17,7 @@ from isthmus.deploy.spec import CUTOFF, ResolvedForceField, resolve_force_field
 from isthmus.errors import InputError
 from isthmus.parameters.mmff_source import MMFFSource
 from isthmus.parameters.source import FreeSource, TableSource
-from isthmus.terms.nonbonded import NonbondedMethod
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 TEST_DATA = Path(__file__).parents[1] / "data"
@@ -120,6 +120,20 @@ class TestOpenMM:
     def test_two_templates_for_one_residue(self, peptide: Molecule) -> None:
         with pytest.raises(InputError, match="Multiple non-identical matching templates"):
             resolve_force_field("charmm36", peptide)
+
+    @pytest.mark.parametrize("tag", ["Script", "InitializationScript"])
+    def test_scripts_in_files_of_strangers_do_not_run(
+        self, alone: Molecule, tmp_path: Path, tag: str
+    ) -> None:
+        trace = tmp_path / "trace"
+        script = f"<{tag}>open({str(trace)!r}, 'w').close()</{tag}>"
+        (tmp_path / "evil.xml").write_text(f"<ForceField>{script}</ForceField>")
+        outer = tmp_path / "outer.xml"
+        outer.write_text('<ForceField><Include file="evil.xml"/></ForceField>')
+        for path in (tmp_path / "evil.xml", outer):
+            with pytest.raises(InputError, match=r"evil\.xml holds a script"):
+                resolve_force_field(f"amber14-all.xml,{path}", alone)
+        assert not trace.exists()
 
     def test_missing_template_names_the_residue(self) -> None:
         molecule = isthmus.from_smiles("CCCO")

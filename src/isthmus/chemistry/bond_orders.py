@@ -11,6 +11,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDetermineBonds
 
 from isthmus.chemistry.graph import connected_components
+from isthmus.chemistry.missing_hydrogens import largest_lack, refuse_bare
 from isthmus.chemistry.rdkit_bridge import stereo_from_positions, topology_from_rdkit
 from isthmus.chemistry.topology import Topology
 from isthmus.errors import InputError
@@ -71,9 +72,10 @@ def topology_from_bonds(
             raise InputError(
                 _no_orders(mol, unsolved, source)
                 if unsolved
-                else _wrong_charge(source, found, total_charge)
+                else _wrong_charge(mol, source, found, total_charge)
             )
         mol = whole
+    refuse_bare(mol, source)
     for atom in mol.GetAtoms():
         atom.SetNoImplicit(True)
     Chem.SanitizeMol(mol)
@@ -240,16 +242,22 @@ def _copy_orders(solved: Chem.Mol, mol: Chem.RWMol, atoms: list[int]) -> None:
 def _no_orders(mol: Chem.Mol, atoms: list[int], source: str) -> str:
     shown = " ".join(f"{mol.GetAtomWithIdx(atom).GetSymbol()}{atom}" for atom in atoms[:12])
     more = " ..." if len(atoms) > 12 else ""
+    n_missing, lack = largest_lack(mol, atoms)
+    what = f"hydrogens are probably missing ({lack})" if n_missing else "an atom has too many bonds"
     return (
         f"{source}: no bond orders fit the bonds between atoms {shown}{more} (counted from 0) with "
-        "any charge from -4 to +4; check that no hydrogen is missing and no bond is broken, or "
-        "state the molecule by its SMILES"
+        f"any charge from -4 to +4: {what}; add hydrogens that are missing, check that no bond is "
+        "broken, or state the molecule by its SMILES"
     )
 
 
-def _wrong_charge(source: str, found: int, stated: int) -> str:
+def _wrong_charge(mol: Chem.Mol, source: str, found: int, stated: int) -> str:
+    lack = largest_lack(mol, range(mol.GetNumAtoms()))
+    bare = not any(atom.GetAtomicNum() == 1 for atom in mol.GetAtoms())
+    hint = f"; hydrogens are probably missing: there are none, and {lack[1]}"
     shown = [f"{charge:+d}" if charge else "0" for charge in (found, stated)]
     return (
         f"{source}: wrong total charge: the atoms and bonds give {shown[0]}, {shown[1]} was "
         "stated; correct the stated charge, or add the atoms that are missing"
+        + (hint if bare and lack[0] > 1 else "")
     )

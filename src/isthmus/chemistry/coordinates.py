@@ -86,5 +86,6 @@ def check_positions(
         raise InputError(
             f"{topology.describe_atom(i)} and {topology.describe_atom(j)}{where} overlap: they are "
             f"{distance:.4f} nm apart and at least {OVERLAP_DISTANCE} nm was wanted "
-            f"({len(pairs)} such pairs); remove the duplicate atom, or check the unit (nm)"
+            f"({len(pairs)} such pairs); remove the duplicate atom, or check the unit "
+            "(nm here, Å in files)"
         )

@@ -18,10 +18,14 @@ __all__ = [
     "atomic_number",
     "covalent_radii",
     "element_symbols",
+    "elements_of_masses",
 ]
 
 MAX_ATOMIC_NUMBER = 118
 """The heaviest element known to the table (oganesson)."""
+
+_MASS_TOLERANCE = 0.02
+"""How far tables of atomic weights differ [Da], and less than elements do."""
 
 
 @lru_cache(maxsize=1)
@@ -58,6 +62,21 @@ def element_symbols(atomic_numbers: Int[np.ndarray, "atoms"]) -> tuple[str, ...]
 def atomic_masses(atomic_numbers: Int[np.ndarray, "atoms"]) -> Float[np.ndarray, "atoms"]:
     """Standard atomic weights [Da]; 0 for virtual sites."""
     return _mass_table()[atomic_numbers]
+
+
+def elements_of_masses(
+    masses: Float[np.ndarray, "atoms"],
+) -> Int[np.ndarray, "atoms"] | None:
+    """Atomic numbers whose standard weights these masses [Da] are; 0 where a mass is 0.
+
+    None where some mass is that of no element (isotopes, united atoms, repartitioned hydrogens),
+    or where all are the same (particles of a toy System): these say nothing.
+    """
+    if len(np.unique(masses[masses > 0])) < 2:
+        return None
+    table = _mass_table()
+    found = np.abs(masses[:, None] - table).argmin(axis=1)
+    return found if np.all(np.abs(masses - table[found]) < _MASS_TOLERANCE) else None
 
 
 def covalent_radii(atomic_numbers: Int[np.ndarray, "atoms"]) -> Float[np.ndarray, "atoms"]:

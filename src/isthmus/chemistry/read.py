@@ -35,11 +35,15 @@ def read(
         InputError: no such file, an unknown format, or what the format's reader refuses.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; give one file")
+    if not path.suffix and not path.exists():
+        raise InputError(f"there is no file '{path}'; check the path")
     name = (format or path.suffix.lstrip(".")).lower()
     if name not in FORMATS:
         raise InputError(
-            f"cannot read '{path}': unknown format '{name}'; known are {', '.join(FORMATS)} (say "
-            "which with `format`)"
+            f"cannot read '{path}': unknown format '{name}'; known are {', '.join(FORMATS)} (in "
+            "Python, `format` says which)"
         )
     if not path.is_file():
         raise InputError(f"there is no file '{path}'; check the path")

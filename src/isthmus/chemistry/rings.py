@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from rdkit import Chem
 
-__all__ = ["MAX_RING_SIZE", "RING_SIZES", "ring_membership"]
+__all__ = ["MAX_RING_SIZE", "RING_SIZES", "bonds_in_rings", "ring_membership"]
 
 MAX_RING_SIZE = 8
 """Larger rings count as open chains."""
@@ -40,6 +40,13 @@ def ring_membership(
         if len(ring) <= MAX_RING_SIZE:
             member[[atoms[index] for index in ring], len(ring) - RING_SIZES[0]] = True
     return member
+
+
+def bonds_in_rings(bonds: Int[np.ndarray, "bonds 2"], *, n_atoms: int) -> Bool[np.ndarray, "bonds"]:
+    """Whether each bond lies on some cycle of at most 8 atoms."""
+    core = np.array(_short_cycle_bonds(_without_chains(bonds, n_atoms=n_atoms)), dtype=np.int64)
+    low, high = core.reshape(-1, 2).T
+    return np.isin(bonds[:, 0].astype(np.int64) * n_atoms + bonds[:, 1], low * n_atoms + high)
 
 
 def _without_chains(

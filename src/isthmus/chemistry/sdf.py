@@ -36,7 +36,8 @@ class _Record:
 def read_sdf(path: str | Path, *, total_charge: int | None = None) -> list[Molecule]:
     """Molecules of an SDF or MOL file; data fields become `properties`.
 
-    Coordinates marked as two-dimensional, or all zero, are left out.
+    Coordinates marked as two-dimensional, or all zero, are left out, as are flat ones of an atom
+    with four neighbours where nothing is marked.
 
     Args:
         path: the file.
@@ -44,8 +45,8 @@ def read_sdf(path: str | Path, *, total_charge: int | None = None) -> list[Molec
 
     Raises:
         InputError: an empty file, a truncated record, counts that do not match, an unknown
-            element, impossible valences, missing hydrogens, another total charge. The message
-            names the record and the line.
+            element, impossible valences, missing hydrogens, another total charge, coordinates
+            marked as three-dimensional that are flat. The message names the record and the line.
     """
     path = Path(path)
     lines = path.read_text().splitlines()
@@ -182,8 +183,18 @@ def _without_conformers(mol: Chem.Mol) -> Chem.Mol:
 def _positions(mol: Chem.Mol, record: _Record) -> np.ndarray | None:
     positions = mol.GetConformer().GetPositions()
     dimension = record.lines[1][20:22]
-    absent = dimension == "2D" or (dimension != "3D" and not positions.any())
-    return None if absent else positions * ANGSTROM
+    if dimension == "2D" or (dimension != "3D" and not positions.any()):
+        return None
+    centre = next((a for a in mol.GetAtoms() if a.GetDegree() >= 4), None)
+    if centre is not None and positions.any() and not positions[:, 2].any():
+        if dimension != "3D":
+            return None
+        raise record.error(
+            f"its coordinates are marked 3D but look flat: every z is 0, and atom "
+            f"{centre.GetIdx()} ({centre.GetSymbol()}) has {centre.GetDegree()} neighbours; "
+            "generate 3D coordinates, or mark the record 2D to use its bonds only"
+        )
+    return positions * ANGSTROM
 
 
 def _properties(lines: list[str]) -> dict[str, str | float]:

@@ -59,8 +59,10 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A design as TOML.")],
 ) -> None:
     """Check keys, formulas, units and symmetry of a design file."""
+    from isthmus.cli.files import refuse_missing
     from isthmus.designs.schema import read_design
 
+    refuse_missing(file)
     design = read_design(file)
     own = sum(1 for _ in design.own_parameters())
     shared = f", {len(design.coordinates)} coordinates" if design.coordinates else ""

@@ -2,7 +2,7 @@
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,7 +16,16 @@ from isthmus.cli.options import (
     read_one,
 )
 
+if TYPE_CHECKING:
+    from isthmus.deploy.openmm.evaluating import EngineEnergies
+
 __all__ = ["Target", "export_system"]
+
+AGREEMENT: Final = 1e-6
+"""Largest difference to OpenMM, relative to the largest energy of a force"""
+
+FLOOR: Final = 1e-3
+"""A difference that is no reason to refuse, however small the energies [kJ/mol]"""
 
 
 class Target(enum.StrEnum):
@@ -28,7 +37,7 @@ class Target(enum.StrEnum):
 def export_system(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="SDF, MOL, PDB or XYZ; a SMILES with --smiles."),
+        typer.Argument(metavar="FILE", help="SDF, MOL, PDB or XYZ; .smi; a SMILES with --smiles."),
     ],
     ff: ForceFieldSpec,
     output: Annotated[
@@ -69,15 +78,32 @@ def export_system(
         potential = found.bind(molecule, precision="float64")
     with working("writing and evaluating both engines"):
         system = to_openmm(potential, readable=readable)
-        ours = float(potential.energy(molecule.positions, molecule.box)) / KILOCALORIE
-        theirs = evaluate_openmm(system, molecule.positions, box=molecule.box).energy / KILOCALORIE
+        ours = float(potential.energy(molecule.positions, molecule.box))
+        theirs = evaluate_openmm(system, molecule.positions, box=molecule.box)
+        _check(ours, theirs)
         write_system_xml(system, output, overwrite=overwrite)
     if found.note is not None:
         console.print(f"note: {found.note}", style="yellow", markup=False)
     console.print(
         f"written: {output}: {system.getNumParticles()} particles, {system.getNumForces()} forces",
-        f"energy of the first conformer: Isthmus {ours:.6f}, OpenMM {theirs:.6f} kcal/mol",
+        f"energy of the first conformer: Isthmus {ours / KILOCALORIE:.6f}, "
+        f"OpenMM {theirs.energy / KILOCALORIE:.6f} kcal/mol",
         sep="\n",
         markup=False,
         soft_wrap=True,
     )
+
+
+def _check(ours: float, theirs: "EngineEnergies") -> None:
+    """Refuse a System whose energy is not ours [kJ/mol]."""
+    from isthmus.errors import InputError
+
+    scale = max((abs(energy) for energy in theirs.by_force.values()), default=0.0)
+    difference = abs(ours - theirs.energy)
+    # The negated form also refuses a difference that is not a number.
+    if not difference <= max(AGREEMENT * scale, FLOOR):
+        raise InputError(
+            f"the energy is {ours:.6f} kJ/mol by Isthmus and {theirs.energy:.6f} kJ/mol by OpenMM, "
+            f"which differ by more than {AGREEMENT:g} of the largest part: nothing was written; "
+            "please report this force field"
+        )

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from isthmus.cli.files import refuse_existing
+from isthmus.cli.files import refuse_existing, refuse_missing
 from isthmus.cli.options import Charge, Ligands, Overwrite, read_one
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from isthmus.chemistry.topology import Topology
     from isthmus.deploy.comparison import Evaluation
     from isthmus.parameters.parameterization import Parameterization
+    from isthmus.terms.bound import BoundTerm
 
 __all__ = ["import_system"]
 
@@ -40,11 +42,13 @@ def import_system(
     What cannot be represented is an error that names the force; nothing is left out silently.
     """
     refuse_existing(output, suffix=".safetensors", overwrite=overwrite)
+    refuse_missing(system)
     from isthmus.cli.compilation_cache import keep_compiled
     from isthmus.cli.console import results, working
     from isthmus.cli.energy_tables import energy_table
     from isthmus.deploy.comparison import evaluate
     from isthmus.deploy.openmm.importing import from_openmm, read_system_xml
+    from isthmus.errors import InputError
     from isthmus.forcefield.file import save_force_field
 
     keep_compiled()
@@ -54,7 +58,7 @@ def import_system(
         read = read_system_xml(system)
         force_field = from_openmm(read)
         potential = force_field.bind(molecule.topology, precision="float64", box=molecule.box)
-    console.print(_what_was_read(potential.parameterization), "")
+    console.print(_what_was_read(potential.parameterization, molecule.topology), "")
     origin = potential.parameterization.origin
     for remark in origin.notes if origin is not None else ():
         console.print(f"note: {remark}", style="yellow", markup=False)
@@ -64,19 +68,20 @@ def import_system(
     console.print(energy_table(molecule, evaluations, unit="kcal/mol", title=title))
     _check(evaluations[0])
     provenance = {"imported from": system.name, "structure": Path(structure).name}
-    save_force_field(force_field, output, provenance=provenance, overwrite=overwrite)
+    try:
+        save_force_field(force_field, output, provenance=provenance, overwrite=overwrite)
+    except OSError as error:
+        raise InputError(
+            f"'{output}' cannot be written: {error.strerror}; choose another"
+        ) from None
     console.print(f"written: {output}", markup=False, soft_wrap=True)
 
 
-def _what_was_read(parameterization: "Parameterization") -> "Table":
+def _what_was_read(parameterization: "Parameterization", topology: "Topology") -> "Table":
     """Each force, the terms that it became, and how many interactions they have."""
     from rich.table import Table
 
-    plural = {"branch": "branches", "path5": "paths of 5", "pair14": "pairs"}
-    counts = {
-        t.term.name: f"{t.n_clusters} {plural.get(t.term.over, t.term.over + 's')}"
-        for t in parameterization.terms
-    }
+    counts = {t.term.name: _acts_on(t, topology) for t in parameterization.terms}
     for group in parameterization.pair_groups:
         how = group.method.method
         reach = "all pairs" if how == "none" else f"{how}, cutoff {group.method.cutoff:g} nm"
@@ -90,6 +95,25 @@ def _what_was_read(parameterization: "Parameterization") -> "Table":
             short = name.removeprefix(f"{label}: ")
             table.add_row("" if row else label, short, counts.get(name, ""))
     return table
+
+
+def _acts_on(term: "BoundTerm", topology: "Topology") -> str:
+    """How many bonds, angles, ... a term has; what is none in the molecule is a pair or group."""
+    import numpy as np
+
+    atoms, n_atoms = term.atoms_idx.astype(np.int64), topology.n_atoms
+    size = atoms.shape[1]
+    if size == 1:
+        return f"{len(atoms)} atoms"
+    keys = [np.sort(pairs, axis=1) @ [n_atoms, 1] for pairs in (topology.bonds, atoms[:, :2])]
+    bonded = np.isin(keys[1], keys[0])
+    for start in range(1, size - 1):
+        keys[1] = np.sort(atoms[:, start : start + 2], axis=1) @ [n_atoms, 1]
+        bonded &= np.isin(keys[1], keys[0])
+    paths = {2: "bonds", 3: "angles", 4: "torsions"}.get(size, f"paths of {size}")
+    others = "pairs" if size == 2 else f"groups of {size} atoms"
+    counts = ((int(bonded.sum()), paths), (int((~bonded).sum()), others))
+    return ", ".join(f"{n} {name}" for n, name in counts if n) or f"0 {paths}"
 
 
 def _check(evaluation: "Evaluation") -> None:

@@ -21,7 +21,7 @@ import typer
 from typer.main import get_command
 
 from isthmus import __version__
-from isthmus.cli import design
+from isthmus.cli import data, design
 from isthmus.cli.compilation_cache import silence_loader
 from isthmus.cli.energy import energy
 from isthmus.cli.export_system import export_system
@@ -43,6 +43,7 @@ app = typer.Typer(
 )
 app.command(epilog="Example: `isthmus energy ligand.sdf --ff mmff94 --engine both`")(energy)
 app.add_typer(design.app)
+app.add_typer(data.app)
 app.command("export", epilog="Example: `isthmus export ligand.sdf --ff mmff94 -o ligand.xml`")(
     export_system
 )

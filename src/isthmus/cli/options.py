@@ -1,5 +1,7 @@
 """Options that several commands share, and the input that they describe."""
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,19 +26,26 @@ ForceFieldSpec = Annotated[
         "--ff",
         metavar="SPEC",
         help="mmff94, mmff94s, amber14, charmm36; other files of OpenMM, with commas; a saved "
-        "force field (.safetensors); an OpenMM System (.xml); an untrained design (class2plus, "
-        "own.toml).",
+        "force field (.safetensors); an OpenMM System (.xml); an untrained design (class1, class2, "
+        "class2plus, own.toml). Names and files of OpenMM: PME with a cutoff of 0.9 nm where the "
+        "structure has a box, all pairs (NoCutoff) where not; no constraints.",
     ),
 ]
 Charge = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="Total charge; needed for XYZ if it is not 0, checked elsewhere."
+        metavar="N",
+        help="Total charge in e of each molecule. XYZ files do not say it: without this option it "
+        "is what their comment line says, or 0. In other formats the structure says it, and "
+        "another number is an error.",
     ),
 ]
 Ligands = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=SMILES", help="A residue of a PDB file that is not standard."),
+    typer.Option(
+        metavar="NAME=SMILES",
+        help="A residue of a PDB file that is not standard; can be repeated.",
+    ),
 ]
 Precision = Annotated[str, typer.Option(metavar="TYPE", help="float32 or float64.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
@@ -46,9 +55,21 @@ SmilesFlag = Annotated[
 
 
 def read_input(
-    file: str, *, charge: int | None, ligands: list[str] | None, smiles: bool
+    file: str,
+    *,
+    charge: int | None,
+    ligands: list[str] | None,
+    smiles: bool,
+    limit: int | None = None,
 ) -> "list[Molecule]":
-    """Molecules of a file, each with coordinates; or of a SMILES, with a conformer made for it.
+    """Molecules of a file, each with coordinates; a SMILES has a conformer made for it.
+
+    Args:
+        file: a path, or a SMILES with `smiles`.
+        charge: total charge that each should have [e].
+        ligands: NAME=SMILES of residues.
+        smiles: whether `file` is a SMILES.
+        limit: take this many molecules from the start of the file; None takes all.
 
     Raises:
         InputError: what the readers refuse, a ligand that is not NAME=SMILES, no coordinates.
@@ -58,6 +79,9 @@ def read_input(
     from isthmus.chemistry.smiles import from_smiles
     from isthmus.errors import InputError
 
+    # Not Path: it raises for names as long as those of large molecules.
+    if smiles and os.path.isfile(file):
+        raise InputError(f"'{file}' is a file: leave out --smiles, which is for a SMILES itself")
     if smiles:
         molecule = from_smiles(file, conformers=1)
         check_total_charge(molecule.topology, charge, source=f"SMILES '{file}'")
@@ -66,12 +90,18 @@ def read_input(
     for name, equals, text in named:
         if not (name and equals and text):
             raise InputError(f"--ligand {name}{equals}{text}: wanted is NAME=SMILES, e.g. LIG=CCO")
+    if "." not in Path(file).name and not os.path.exists(file):
+        raise InputError(f"there is no file '{file}'; check the path, or add --smiles to a SMILES")
     molecules = read(file, total_charge=charge, ligands={name: text for name, _, text in named})
+    molecules = molecules[:limit]
+    if Path(file).suffix.lower() in (".smi", ".smiles"):
+        return [molecule.with_conformers(1) for molecule in molecules]
     for number, molecule in enumerate(molecules, start=1):
         if not molecule.n_conformers:
             raise InputError(
-                f"{file}, record {number} ({molecule.name or molecule.smiles}) has no coordinates: "
-                "give a file with 3D coordinates, or a SMILES with --smiles"
+                f"{file}, record {number} ({molecule.name or molecule.smiles}) is two-dimensional: "
+                "generate 3D coordinates, e.g. by giving its SMILES with --smiles, or in Python "
+                "with molecule.with_conformers(1)"
             )
     return molecules
 

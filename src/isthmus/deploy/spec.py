@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from xml.etree import ElementTree
 
 from isthmus.chemistry.molecule import Molecule
 from isthmus.deploy.openmm.topology import openmm_topology
@@ -25,7 +26,7 @@ from isthmus.forcefield.file import load_force_field
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.forcefield.potential import Potential
 from isthmus.parameters.source import FreeSource
-from isthmus.terms.nonbonded import NonbondedMethod
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 if TYPE_CHECKING:
     import openmm
@@ -166,6 +167,7 @@ def _from_openmm_files(
 def _create_system(files: Sequence[str], molecule: Molecule, *, called: str) -> "openmm.System":
     from openmm import OpenMMException, app
 
+    _refuse_scripts(files)
     try:
         force_field = app.ForceField(*files)
     except (ValueError, OSError, OpenMMException) as error:
@@ -185,6 +187,32 @@ def _create_system(files: Sequence[str], molecule: Molecule, *, called: str) -> 
         )
     except Exception as error:  # noqa: BLE001 - OpenMM raises bare Exception for templates
         raise _no_template(force_field, topology, error, called) from None
+
+
+def _refuse_scripts(files: Sequence[str]) -> None:
+    """OpenMM runs the scripts of a force-field file: only its own files may have some."""
+    from openmm import app
+
+    own = (Path(app.__file__).parent / "data").resolve()
+    waiting = [Path(file) for file in files]
+    seen: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        # A name that is no file here is one of OpenMM's own.
+        if not path.is_file() or path in seen or path.resolve().is_relative_to(own):
+            continue
+        seen.add(path)
+        try:
+            root = ElementTree.parse(path).getroot()
+        except (ElementTree.ParseError, OSError) as error:
+            raise InputError(f"{path} is no XML file that can be read: {error}") from None
+        if any(root.find(tag) is not None for tag in ("Script", "InitializationScript")):
+            raise InputError(
+                f"{path} holds a script, which OpenMM would run: make the System in a script of "
+                "yours if you trust the file, and give the System's XML"
+            )
+        names = [node.get("file", "") for node in root.findall("Include")]
+        waiting += [place / name for name in names for place in (path.parent, Path())]
 
 
 def _no_template(

@@ -11,7 +11,7 @@ from functools import cached_property
 from isthmus.errors import DesignError
 from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.kinds import KINDS
-from isthmus.terms.parameter import Parameter, Reference
+from isthmus.terms.parameter import PRIOR_NAMES, Parameter, Reference
 
 __all__ = ["Design"]
 
@@ -66,6 +66,13 @@ class Design:
                 )
         if not self.terms:
             raise DesignError(f"design '{self.name}' has no [[term]]: add at least one")
+        for owner, parameter in self.own_parameters():
+            if isinstance(parameter.default, str) and parameter.default not in PRIOR_NAMES:
+                raise DesignError(
+                    f"{owner.where}, parameter '{parameter.name}': default = "
+                    f"'{parameter.default}' is no prior; give a number or one of "
+                    f"{', '.join(PRIOR_NAMES)}"
+                )
         for coordinate in self.coordinates:
             coordinate.check()
         for term in self.terms:

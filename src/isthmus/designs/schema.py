@@ -30,7 +30,6 @@ Terms that were imported from another engine say `imported = true`: their cluste
 list, their formulas need not be symmetric, and `unit = "?"` stands for a unit that is not known.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -39,9 +38,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from isthmus.designs.design import Design
+from isthmus.designs.tables import (
+    check_keys,
+    check_lists,
+    check_unit,
+    did_you_mean,
+    kind_of,
+    number,
+)
 from isthmus.errors import DesignError
 from isthmus.terms.formula import Coordinate, FormulaTerm
-from isthmus.terms.kinds import ClusterKind, kind_named
+from isthmus.terms.kinds import ClusterKind
 from isthmus.terms.parameter import Parameter, Reference
 
 __all__ = ["design_names", "find_design", "pair_forms", "parse_design", "preset", "read_design"]
@@ -94,7 +101,7 @@ def preset(name: str) -> Design:
     """
     if name not in design_names():
         raise DesignError(
-            f"unknown design '{name}'{_did_you_mean(name, design_names())}: "
+            f"unknown design '{name}'{did_you_mean(name, design_names())}: "
             f"choose one of {', '.join(design_names())}, or give the path of a TOML file"
         )
     path = resources.files("isthmus.designs") / "presets" / f"{name}.toml"
@@ -138,9 +145,12 @@ def parse_design(text: str, *, where: str = "design") -> Design:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError is one; so is a number of too many digits
         raise DesignError(f"{where}: not valid TOML: {error}") from None
-    _check_keys(table, _TOP, required=("name",), where=where)
+    except RecursionError:
+        raise DesignError(f"{where}: not valid TOML: brackets are nested too deeply") from None
+    check_lists(table, ("coordinate", "term"), where=where)
+    check_keys(table, _TOP, required=("name",), where=where)
     coordinates = tuple(
         _coordinate(entry, f"{where}, coordinate {number}")
         for number, entry in enumerate(table.get("coordinate", []), start=1)
@@ -158,9 +168,10 @@ def parse_design(text: str, *, where: str = "design") -> Design:
 
 
 def _coordinate(entry: Any, where: str) -> Coordinate:
-    _check_keys(entry, _COORDINATE, required=("name", "over", "formula", "unit"), where=where)
+    check_keys(entry, _COORDINATE, required=("name", "over", "formula", "unit"), where=where)
     where = f"{where} '{entry['name']}'"
-    kind = kind_named(entry["over"])
+    kind = kind_of(entry, where)
+    check_unit(entry["unit"], where)
     return Coordinate(
         entry["name"],
         entry["over"],
@@ -172,9 +183,9 @@ def _coordinate(entry: Any, where: str) -> Coordinate:
 
 def _term(entry: Any, coordinates: tuple[Coordinate, ...], where: str) -> FormulaTerm:
     entry = _with_form(entry, where)
-    _check_keys(entry, _TERM, required=("name", "over", "energy"), where=where)
+    check_keys(entry, _TERM, required=("name", "over", "energy"), where=where)
     where = f"{where} '{entry['name']}'"
-    kind = kind_named(entry["over"])
+    kind = kind_of(entry, where)
     long_range = entry.get("long_range")
     if long_range not in (None, "coulomb", "dispersion"):
         raise DesignError(
@@ -215,7 +226,7 @@ def _with_form(entry: Any, where: str) -> Any:
         return entry
     name, forms = entry["form"], pair_forms()
     if name not in forms:
-        close = _did_you_mean(str(name), tuple(forms))
+        close = did_you_mean(str(name), tuple(forms))
         raise DesignError(f"{where}: unknown form '{name}'{close}; known are {', '.join(forms)}")
     if {"energy", "parameters"} & set(entry) or entry.get("over") != "pair":
         raise DesignError(
@@ -234,9 +245,11 @@ def _parameters(table: Any, kind: ClusterKind, where: str) -> tuple[Parameter, .
 
 
 def _parameter(name: str, entry: Any, kind: ClusterKind, where: str) -> Parameter:
-    _check_keys(
+    check_keys(
         entry, _PARAMETER | dict.fromkeys(kind.symmetries, str), required=("unit",), where=where
     )
+    if entry["unit"] != "?":
+        check_unit(entry["unit"], where)
     reference = None
     if "from" in entry:
         owner, dot, parameter = entry["from"].partition(".")
@@ -245,49 +258,28 @@ def _parameter(name: str, entry: Any, kind: ClusterKind, where: str) -> Paramete
         reference = Reference(owner, parameter, tuple(entry.get("at", ())))
     elif "at" in entry:
         raise DesignError(f"{where}: 'at' belongs to 'from', which is missing")
-    low, high = _optional_float(entry.get("min")), _optional_float(entry.get("max"))
+    low, high = number(entry, "min", where), number(entry, "max", where)
     if low is not None and high is not None and not low < high:
         raise DesignError(f"{where}: min = {low} is not below max = {high}")
-    default = entry.get("default", 0.0)
+    scale = number(entry, "scale", where)
+    default = entry.get("default")
+    if not isinstance(default, str):
+        default = number(entry, "default", where) or 0.0
+        below, above = low is not None and default < low, high is not None and default > high
+        if reference is None and (below or above):
+            raise DesignError(
+                f"{where}: default = {default} is not in the range that min and max give; a "
+                "parameter without a default starts at 0"
+            )
     return Parameter(
         name,
         None if entry["unit"] == "?" else entry["unit"],
         entry.get("per", "cluster"),
-        default if isinstance(default, str) else float(default),
+        default,
         low,
         high,
-        float(entry.get("scale", 1.0)),
+        1.0 if scale is None else scale,
         tuple((s, entry[s]) for s in kind.symmetries if s in entry),
         reference,
         entry.get("meaning", ""),
     )
-
-
-def _optional_float(value: int | float | None) -> float | None:
-    return None if value is None else float(value)
-
-
-def _check_keys(
-    entry: Any, known: Mapping[str, Any], *, required: tuple[str, ...], where: str
-) -> None:
-    if not isinstance(entry, dict):
-        raise DesignError(f"{where}: a table was wanted, {type(entry).__name__} came")
-    for key in entry:
-        if key not in known:
-            raise DesignError(
-                f"{where}: unknown key '{key}'{_did_you_mean(key, tuple(known))}; "
-                f"known are {', '.join(known)}"
-            )
-    for key in required:
-        if key not in entry:
-            raise DesignError(f"{where}: the key '{key}' is missing")
-    for key, value in entry.items():
-        if not isinstance(value, known[key]) or (
-            isinstance(value, bool) and known[key] is not bool
-        ):
-            raise DesignError(f"{where}: {key} = {value!r} has the wrong type")
-
-
-def _did_you_mean(word: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -8,11 +8,13 @@ from jaxtyping import ArrayLike
 
 from isthmus.errors import InputError
 from isthmus.forcefield.potential import Potential
+from isthmus.geometry.box import check_box
 from isthmus.geometry.neighbours import all_pairs
 from isthmus.parameters.parameterization import Parameterization
 from isthmus.terms.bound import BoundTerm, Evaluator, build_evaluator
 from isthmus.terms.ewald_parameters import ewald_parameters, ljpme_parameters, pme_parameters
-from isthmus.terms.nonbonded import NonbondedMethod, PairGroup
+from isthmus.terms.nonbonded import PairGroup
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 __all__ = ["bind_parameterization"]
 
@@ -35,12 +37,13 @@ def bind_parameterization(
         box: default cell vectors [nm]; None keeps those of the parameterization.
 
     Raises:
-        InputError: unknown precision, or an Ewald method without a box.
+        InputError: unknown precision, a box that is not reduced, or an Ewald method without one.
     """
     if precision not in ("float32", "float64"):
         raise InputError(f"unknown precision '{precision}': choose 'float32' or 'float64'")
     if box is not None:
         cell = np.asarray(box, dtype=np.float64)
+        check_box(cell)
         parameterization = dataclasses.replace(parameterization, box=cell)
     groups = tuple(
         dataclasses.replace(group, method=_resolved(group.method, parameterization.box))

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
 from isthmus.errors import InputError
-from isthmus.forcefield.check import check_box_argument, check_positions
+from isthmus.forcefield.check import check_box_argument, check_positions, check_whole
 from isthmus.forcefield.report import Report
 from isthmus.geometry.neighbours import NeighbourList, build_neighbours
 from isthmus.parameters.parameterization import Parameterization
@@ -47,6 +47,10 @@ class Potential(eqx.Module):
     evaluators: tuple[Evaluator, ...]
     pair_groups: tuple[PairGroup, ...]
     precision: str = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.term_names)
+        return f"Potential({self.n_atoms} atoms, {self.precision}: {names})"
 
     @property
     def n_atoms(self) -> int:
@@ -188,8 +192,11 @@ class Potential(eqx.Module):
 
     def _host_arguments(self, positions, box) -> tuple[np.ndarray, np.ndarray | None]:
         host = np.asarray(positions, dtype=np.float64)
-        real = self.parameterization.masses > 0
-        check_positions(host, n_atoms=self.n_atoms, real=real)
+        item = self.parameterization
+        placed = np.zeros(self.n_atoms, dtype=bool)
+        if item.virtual_sites is not None:
+            placed[item.virtual_sites.sites] = True
+        check_positions(host, placed=placed, solid=item.masses > 0)
         cell = self.parameterization.box if box is None else np.asarray(box, dtype=np.float64)
         cutoffs = [g.method.cutoff for g in self.pair_groups if g.periodic and g.method.cutoff]
         check_box_argument(
@@ -197,6 +204,10 @@ class Potential(eqx.Module):
             cutoffs=cutoffs,
             needed=any(g.periodic for g in self.pair_groups),
         )
+        if cell is not None:
+            for bound in item.terms:
+                if bound.term.over == "bond" and bound.n_clusters and not bound.periodic:
+                    check_whole(host, cell, np.asarray(bound.atoms_idx))
         return host, cell
 
 

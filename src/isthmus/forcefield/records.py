@@ -21,6 +21,10 @@ import numpy as np
 
 from isthmus.designs.design import Design
 from isthmus.errors import InputError
+from isthmus.parameters.graph.heads import ClusterHead
+from isthmus.parameters.graph.layers import MLP, Dense, LayerNorm
+from isthmus.parameters.graph.network import GraphNetwork, MessageLayer
+from isthmus.parameters.graph.source import GraphSettings, GraphSource
 from isthmus.parameters.mmff_source import MMFFSource
 from isthmus.parameters.origin import Origin
 from isthmus.parameters.parameterization import Constraints, Parameterization
@@ -30,7 +34,8 @@ from isthmus.terms.cmap import Cmap
 from isthmus.terms.dispersion import DispersionCorrection
 from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.gbsa import ImplicitSolvent
-from isthmus.terms.nonbonded import NonbondedMethod, PairGroup, PairTerm
+from isthmus.terms.nonbonded import PairGroup, PairTerm
+from isthmus.terms.nonbonded_method import NonbondedMethod
 from isthmus.terms.parameter import Parameter, Reference
 from isthmus.terms.virtual_sites import (
     LinearSites,
@@ -46,17 +51,25 @@ RECORDS: Final[Mapping[str, type]] = {
     for record in (
         BoundCoordinate,
         BoundTerm,
+        ClusterHead,
         Cmap,
         Constraints,
         Coordinate,
+        Dense,
         Design,
         DispersionCorrection,
         FormulaTerm,
         FreeSource,
+        GraphNetwork,
+        GraphSettings,
+        GraphSource,
         ImplicitSolvent,
+        LayerNorm,
         LinearSites,
         LocalFrameSites,
+        MLP,
         MMFFSource,
+        MessageLayer,
         NonbondedMethod,
         Origin,
         OutOfPlaneSites,

@@ -53,9 +53,14 @@ class ReducedBox(NamedTuple):
     rotation: Float[np.ndarray, "3 3"]
 
 
-def check_box(box: Float[np.ndarray, "3 3"]) -> None:
-    """Raise `InputError` unless `box` [nm] is finite, right-handed and in reduced form."""
+def check_box(box: Float[np.ndarray, "..."]) -> None:
+    """Raise `InputError` unless `box` [nm] is (3, 3), finite, right-handed and in reduced form."""
     box = np.asarray(box, dtype=float)
+    if box.shape != (3, 3):
+        raise InputError(
+            f"A box of shape {box.shape} came; wanted are three cell vectors as rows, (3, 3), in "
+            "nm. Use numpy.diag of three lengths for a rectangular box."
+        )
     shown = _show(box)
     if not np.all(np.isfinite(box)):
         raise InputError(

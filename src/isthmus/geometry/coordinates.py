@@ -25,7 +25,7 @@ from isthmus.geometry.internal import (
     wilson_angle,
 )
 
-__all__ = ["CoordinatePlan", "PlanBuilder", "Slot"]
+__all__ = ["CoordinatePlan", "PlanBuilder", "Redeem", "Slot", "unique_rows"]
 
 N_ATOMS: Final = {"distance": 2, "angle": 3, "dihedral": 4, "height": 4, "wilson": 4}
 """Primitives that a plan knows, and how many atoms each takes."""
@@ -129,7 +129,7 @@ class PlanBuilder:
             asked = self._requests[primitive]
             atoms = np.concatenate(asked) if asked else np.empty((0, size), dtype=np.int64)
             atoms, sign = _canonical(primitive, atoms)
-            unique[primitive], rows[primitive] = _unique_rows(atoms, self._n_atoms)
+            unique[primitive], rows[primitive] = unique_rows(atoms, self._n_atoms)
             signs[primitive] = sign
         steps = {
             "angle": _steps(unique["angle"], ((1, 0), (1, 2))),
@@ -138,7 +138,7 @@ class PlanBuilder:
             "wilson": _steps(unique["wilson"], ((0, 1), (0, 2), (0, 3))),
         }
         pairs = np.concatenate([unique["distance"], *(s.reshape(-1, 2) for s in steps.values())])
-        edges, edge_rows = _unique_rows(np.sort(pairs, axis=1), self._n_atoms)
+        edges, edge_rows = unique_rows(np.sort(pairs, axis=1), self._n_atoms)
         directions = np.where(pairs[:, 0] < pairs[:, 1], 1.0, -1.0)
         parts, start = {}, len(unique["distance"])
         for primitive, pair_array in steps.items():
@@ -199,8 +199,10 @@ def _steps(atoms: np.ndarray, ends: tuple[tuple[int, int], ...]) -> np.ndarray:
     return np.stack([atoms[:, list(pair)] for pair in ends], axis=1)
 
 
-def _unique_rows(rows: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """Unique rows, and for each row given where it stands among them."""
+def unique_rows(
+    rows: Int[np.ndarray, "rows size"], n_atoms: int
+) -> tuple[Int[np.ndarray, "unique size"], Int[np.ndarray, " rows"]]:
+    """Unique rows of atom indices below `n_atoms`, and where each given row stands among them."""
     if not len(rows):
         return rows, np.empty(0, dtype=np.int64)
     if rows.shape[1] * np.log2(max(n_atoms, 2)) < 62:

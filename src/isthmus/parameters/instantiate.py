@@ -11,7 +11,8 @@ from isthmus.errors import DesignError, InputError
 from isthmus.parameters.parameterization import Parameterization
 from isthmus.terms.bound import BoundCoordinate, BoundTerm, find_rows
 from isthmus.terms.formula import Coordinate, FormulaTerm
-from isthmus.terms.nonbonded import NonbondedMethod, PairGroup, PairTerm, excluded_table
+from isthmus.terms.nonbonded import PairGroup, PairTerm, excluded_table
+from isthmus.terms.nonbonded_method import NonbondedMethod
 from isthmus.terms.parameter import Parameter
 
 __all__ = ["Values", "clusters_of", "instantiate"]
@@ -133,7 +134,7 @@ def _value(
     wanted = tables[owner.name][:, [a - 1 for a in reference.at]]
     try:
         return value[find_rows(tables[source.name], wanted)]
-    except AssertionError:
+    except LookupError:
         raise DesignError(
             f"{owner.where}, parameter '{parameter.name}': '{source.name}' leaves out clusters "
             "that this term needs; give both the same coordination"

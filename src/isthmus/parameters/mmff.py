@@ -37,10 +37,13 @@ __all__ = [
     "CUBIC_ANGLE",
     "CUBIC_BOND",
     "SCALE_14",
+    "VARIANTS",
     "ClusterParameters",
     "MMFFParameters",
     "mmff_parameters",
 ]
+
+VARIANTS: Final = ("MMFF94", "MMFF94s")
 
 CUBIC_BOND: Final = -2.0 / ANGSTROM
 """cs, the cubic constant of bonds [1/nm]"""
@@ -143,8 +146,8 @@ def mmff_parameters(molecule: Any, variant: str = "MMFF94") -> MMFFParameters:
         InputError: hydrogens are implicit, the variant is unknown, MMFF has no type for an atom
             or no parameters for a bond or an angle.
     """
-    if variant not in ("MMFF94", "MMFF94s"):
-        raise InputError(f"unknown MMFF variant '{variant}': choose MMFF94 or MMFF94s")
+    if variant not in VARIANTS:
+        raise InputError(f"unknown MMFF variant '{variant}': choose {' or '.join(VARIANTS)}")
     typed = _typed(molecule, variant)
     bonds = _bonds(typed)
     angles = _angles(typed)

@@ -22,13 +22,14 @@ from isthmus.parameters.mmff import (
     CUBIC_ANGLE,
     CUBIC_BOND,
     SCALE_14,
+    VARIANTS,
     ClusterParameters,
     MMFFParameters,
     mmff_parameters,
 )
 from isthmus.parameters.parameterization import Parameterization
 from isthmus.parameters.source import Source
-from isthmus.terms.nonbonded import NonbondedMethod
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 __all__ = ["MAX_ATOMS", "MMFFSource"]
 
@@ -44,6 +45,12 @@ class MMFFSource(Source):
     """
 
     variant: str = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise InputError(
+                f"unknown variant '{self.variant}' of MMFF: choose one of {', '.join(VARIANTS)}"
+            )
 
     def parameterise(
         self, design: Design, topology: Topology, method: NonbondedMethod

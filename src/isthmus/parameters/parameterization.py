@@ -55,6 +55,9 @@ class Parameterization(eqx.Module):
     box: Float[np.ndarray, "3 3"] | None = None
     origin: Origin | None = eqx.field(static=True, default=None)
 
+    def __repr__(self) -> str:
+        return f"Parameterization({self.n_atoms} atoms: {', '.join(self.term_names)})"
+
     @property
     def n_atoms(self) -> int:
         """Number of particles."""

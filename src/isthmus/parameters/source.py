@@ -8,15 +8,17 @@ import abc
 from collections.abc import Mapping
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 from numpy import ndarray
 
+from isthmus.chemistry.elements import element_symbols, elements_of_masses
 from isthmus.chemistry.topology import Topology
 from isthmus.designs.design import Design
 from isthmus.errors import InputError
 from isthmus.parameters.instantiate import instantiate
 from isthmus.parameters.parameterization import Parameterization
-from isthmus.terms.nonbonded import NonbondedMethod
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 __all__ = ["FreeSource", "Source", "TableSource"]
 
@@ -75,9 +77,26 @@ class TableSource(Source):
                 f"this force field was imported for {self.parameterization.n_atoms} particles, "
                 f"the topology has {topology.n_atoms} atoms: give the structure that belongs to it"
             )
+        self._check_elements(topology)
         if method != NonbondedMethod():
             raise InputError(
                 "an imported force field keeps the cutoff method of its System: leave "
                 "`nonbonded` out, or import a System that was made with the method you want"
             )
         return self.parameterization
+
+    def _check_elements(self, topology: Topology) -> None:
+        """Refuse other elements, or another order of them, where masses tell elements apart."""
+        found = elements_of_masses(self.parameterization.masses)
+        if found is None:
+            return
+        wanted = topology.atomic_numbers
+        wrong = np.flatnonzero((found != wanted) & (found > 0) & (wanted > 0))
+        if len(wrong):
+            atom = int(wrong[0])
+            (symbol,) = element_symbols(found[[atom]])
+            raise InputError(
+                f"this force field was imported for another molecule, or another order of its "
+                f"atoms: its particle {atom} is {symbol}, and in the topology that is "
+                f"{topology.describe_atom(atom)}; give the structure that belongs to it"
+            )

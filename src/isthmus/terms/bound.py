@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from isthmus.geometry.coordinates import CoordinatePlan, PlanBuilder, Redeem, Slot
+from isthmus.geometry.coordinates import CoordinatePlan, PlanBuilder, Redeem, Slot, unique_rows
 from isthmus.geometry.gather import rows_of
 from isthmus.terms.compiled import COS, SIN
 from isthmus.terms.expression import GEOMETRY_FUNCTIONS
 from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.kinds import ClusterKind
 
-__all__ = ["BoundCoordinate", "BoundTerm", "Evaluator", "build_evaluator"]
+__all__ = ["BoundCoordinate", "BoundTerm", "Evaluator", "build_evaluator", "find_rows"]
 
 Values = Mapping[str, Float[Array | np.ndarray, " _"] | Float[Array | np.ndarray, "types types"]]
 
@@ -86,6 +86,7 @@ class _Prepared(eqx.Module):
     """A formula ready to run: derived parameter arrays and inputs."""
 
     owner: FormulaTerm | Coordinate = eqx.field(static=True)
+    n_clusters: int = eqx.field(static=True)
     derived: tuple[Array, ...]
     inputs: tuple[_Input, ...]
 
@@ -98,7 +99,9 @@ class _Prepared(eqx.Module):
         batch = (1,) * (positions.ndim - 2)
         derived = tuple(d.reshape(d.shape + batch) for d in self.derived)
         geometry = {i.name: _read(i, coordinates, positions, values) for i in self.inputs}
-        return self.owner.compiled.energy(derived, geometry)
+        energies = self.owner.compiled.energy(derived, geometry)
+        # A formula without geometry, such as an energy per atom, has no conformers in it
+        return jnp.broadcast_to(energies, (self.n_clusters, *positions.shape[2:]))
 
 
 def _read(
@@ -166,11 +169,25 @@ def build_evaluator(
     return Evaluator(
         plan,
         tuple(
-            _prepare(item.coordinate, dict(item.values), asked, redeem, dtype)
+            _prepare(
+                item.coordinate,
+                len(item.atoms_idx),
+                dict(item.values),
+                asked=asked,
+                redeem=redeem,
+                dtype=dtype,
+            )
             for item, asked in asked_coordinates
         ),
         tuple(
-            _prepare(item.term, item.cluster_values(), asked, redeem, dtype)
+            _prepare(
+                item.term,
+                item.n_clusters,
+                item.cluster_values(),
+                asked=asked,
+                redeem=redeem,
+                dtype=dtype,
+            )
             for item, asked in asked_terms
         ),
     )
@@ -178,7 +195,9 @@ def build_evaluator(
 
 def _prepare(
     owner: FormulaTerm | Coordinate,
+    n_clusters: int,
     values: Mapping[str, Array | np.ndarray],
+    *,
     asked: list[tuple],
     redeem: Redeem,
     dtype: np.dtype,
@@ -188,7 +207,8 @@ def _prepare(
         _Input(name, source, tuple(t if isinstance(t, Slot) else redeem(t) for t in tickets))
         for name, source, tickets in asked
     )
-    return _Prepared(owner, tuple(jnp.asarray(d, dtype) for d in derived), inputs)
+    arrays = tuple(jnp.asarray(d, dtype) for d in derived)
+    return _Prepared(owner, n_clusters, arrays, inputs)
 
 
 def _ask(
@@ -238,22 +258,23 @@ def _tickets(
 def find_rows(
     table: Int[Array | np.ndarray, "rows size"], wanted: Int[Array | np.ndarray, "clusters size"]
 ) -> Int[np.ndarray, " clusters"]:
-    """Where each wanted cluster stands in a table, read in either direction."""
+    """Where each wanted cluster stands in a table, read in either direction.
 
+    Raises:
+        LookupError: a wanted cluster is not in the table.
+    """
     table, wanted = np.asarray(table), np.asarray(wanted)
 
     def canonical(atoms: np.ndarray) -> np.ndarray:
         flip = atoms[:, 0] > atoms[:, -1]
         return np.where(flip[:, None], atoms[:, ::-1], atoms).astype(np.int64)
 
-    base = max(int(table.max(initial=0)), int(wanted.max(initial=0))) + 1
-    if table.shape[1] == 4 and base > 50_000:
-        raise AssertionError("keys of four atoms would overflow")
-    powers = base ** np.arange(table.shape[1] - 1, -1, -1, dtype=np.int64)
-    keys, asked = canonical(table) @ powers, canonical(wanted) @ powers
+    rows = np.concatenate([canonical(table), canonical(wanted)])
+    _, inverse = unique_rows(rows, n_atoms=int(rows.max(initial=0)) + 1)
+    keys, asked = inverse[: len(table)], inverse[len(table) :]
     order = np.argsort(keys)
     place = np.minimum(np.searchsorted(keys[order], asked), max(len(keys) - 1, 0))
     found = order[place] if len(keys) else np.empty(0, dtype=np.int64)
     if len(asked) and (not len(keys) or not np.array_equal(keys[found], asked)):
-        raise AssertionError("a cluster refers to a smaller one that is not in its table")
+        raise LookupError("a cluster refers to a smaller one that is not in its table")
     return found.astype(np.int32)

@@ -21,10 +21,19 @@ from jaxtyping import Array
 
 from isthmus.terms.expression import names_in, symbol
 
-__all__ = ["CompiledFormula", "compile_formula", "trigonometric_form"]
+__all__ = ["STEP_AND_SELECT", "CompiledFormula", "compile_formula", "trigonometric_form"]
 
 COS: Final = "cos_of_"
 SIN: Final = "sin_of_"
+
+STEP_AND_SELECT: Final[Mapping[str, tuple[Callable, Callable]]] = {
+    "_Step": (lambda x: float(x >= 0), lambda x: jnp.where(x < 0, 0.0, 1.0)),
+    "_Select": (lambda x, y, z: z if x == 0 else y, lambda x, y, z: jnp.where(x == 0, z, y)),
+}
+"""Functions of ours that sympy does not know: meaning for numbers, meaning for arrays"""
+
+_LARGEST_INTEGER: Final = 2**31 - 1
+"""JAX reads a larger whole number as an integer too, and refuses it"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ def compile_formula(
     value: Any, *, dihedrals: frozenset[str], angles: frozenset[str], others: frozenset[str]
 ) -> CompiledFormula:
     """Compile an expression whose geometric symbols are named, all others being parameters."""
-    value = trigonometric_form(value, dihedrals=dihedrals, angles=angles)
+    value = _with_floats(trigonometric_form(value, dihedrals=dihedrals, angles=angles))
     geometric = dihedrals | angles | others
     geometric |= {f"{COS}{name}" for name in dihedrals | angles}
     geometric |= {f"{SIN}{name}" for name in dihedrals}
@@ -127,17 +136,19 @@ def _hoist(
 
 
 def _lambdify(arguments: list[str] | tuple[str, ...], body: sympy.Expr | list) -> Callable:
-    return sympy.lambdify(
-        [symbol(name) for name in arguments],
-        body,
-        modules=[
-            {
-                "_Step": lambda x: jnp.where(x < 0, 0.0, 1.0),
-                "_Select": lambda x, y, z: jnp.where(x == 0, z, y),
-                "erf": jax.scipy.special.erf,
-                "erfc": jax.scipy.special.erfc,
-            },
-            "jax",
-        ],
-        cse=True,
-    )
+    meanings = {name: meaning for name, (_, meaning) in STEP_AND_SELECT.items()}
+    special = {"erf": jax.scipy.special.erf, "erfc": jax.scipy.special.erfc, "sqrt": _sqrt}
+    modules = [meanings | special, "jax"]
+    return sympy.lambdify([symbol(name) for name in arguments], body, modules=modules, cse=True)
+
+
+def _sqrt(x: Any) -> Array:
+    """Root whose derivative at 0 is 0: an atom without epsilon spoils no gradient by parameters."""
+    zero = x == 0
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, x)))
+
+
+def _with_floats(value: Any) -> Any:
+    """The expression with its large whole numbers as floating-point numbers."""
+    large = {n: sympy.Float(n, 17) for n in value.atoms(sympy.Integer) if abs(n) > _LARGEST_INTEGER}
+    return value.xreplace(large)

@@ -25,7 +25,6 @@ _BASE: Final = ("kJ/mol", "nm", "rad", "e", "ps", "Da", "K")
 _ONE: Final[Dimension] = (Fraction(0),) * len(_BASE)
 _TRIGONOMETRIC: Final = (sympy.sin, sympy.cos, sympy.tan)
 _INVERSE: Final = (sympy.asin, sympy.acos, sympy.atan)
-_CONDITION: Final = ("_Step", "_Select")
 
 
 def _base(name: str) -> Dimension:
@@ -51,7 +50,7 @@ def parse_unit(text: str) -> Dimension:
         raise FormulaError(f"unit '{text}': energies are per mole, kJ/mol; {wanted}")
     try:
         return _unit(ast.parse(code.strip(), mode="eval").body)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
         raise FormulaError(f"unit '{text}' is not understood: {wanted}") from None
 
 

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _SMALLEST_GRID = 6
+_SMALLEST_TOLERANCE = 1e-10
 
 
 class EwaldParameters(NamedTuple):
@@ -82,10 +83,11 @@ def ljpme_parameters(
 
 def _alpha(cutoff: float, tolerance: float) -> float:
     """Splitting parameter [1/nm] for which erfc(alpha cutoff) is about `tolerance`."""
-    if not (0 < tolerance < 0.5 and cutoff > 0 and math.isfinite(cutoff)):
+    if not (_SMALLEST_TOLERANCE <= tolerance < 0.5 and cutoff > 0 and math.isfinite(cutoff)):
         raise InputError(
             f"No Ewald parameters for a cutoff of {cutoff} nm and a tolerance of {tolerance}: a "
-            "positive cutoff and a tolerance between 0 and 0.5 (usually 5e-4) are wanted."
+            f"positive cutoff and a tolerance from {_SMALLEST_TOLERANCE} to 0.5 (usually 5e-4) are "
+            "wanted."
         )
     return math.sqrt(-math.log(2 * tolerance)) / cutoff
 

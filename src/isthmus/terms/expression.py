@@ -11,6 +11,7 @@ Source: OpenMM User Guide, section "Writing custom expressions".
 import ast
 import keyword
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,10 @@ __all__ = [
 
 MAX_LENGTH: Final = 20_000
 MAX_EXPONENT: Final = 64
+MAX_NODES: Final = 100_000
+"""Operations and names of an expression with all definitions written out"""
+MAX_BITS: Final = 2048
+"""Size of a number that a power of numbers may give; a double has 1024 bits before the point"""
 
 
 def symbol(name: str) -> sympy.Symbol:
@@ -130,7 +135,9 @@ class _Reader(ast.NodeVisitor):
 
     def read(self, node: ast.AST) -> sympy.Expr:
         match node:
-            case ast.Constant(value=value) if type(value) in (int, float):
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+                if value > sys.float_info.max:
+                    raise self.fail(node, "this number is too large")
                 return sympy.Rational(repr(value))
             case ast.Name(id=name):
                 name = name.removeprefix("__keyword_")
@@ -159,8 +166,12 @@ class _Reader(ast.NodeVisitor):
                     raise self.fail(node.right, "division by zero")
                 return left / right
             case ast.Pow():
-                if right.is_number and abs(right) > MAX_EXPONENT:
+                if right.is_Rational and abs(right) > MAX_EXPONENT:
                     raise self.fail(node.right, f"exponent larger than {MAX_EXPONENT}")
+                if isinstance(left, sympy.Rational) and right.is_Rational:
+                    bits = max(int(left.p).bit_length(), int(left.q).bit_length())
+                    if bits * abs(right) > MAX_BITS:
+                        raise self.fail(node, "this number is too large")
                 return left**right
         raise self.fail(node, "this operator is not known; use + - * / ^")
 
@@ -214,6 +225,7 @@ def parse_expression(text: str, *, where: str = "expression") -> Expression:
         pieces.append((start, piece))
         start += len(piece) + 1
     definitions: dict[str, sympy.Expr] = {}
+    sizes: dict[str, int] = {}
     geometry: dict[str, tuple[str, tuple[int, ...]]] = {}
     for offset, piece in reversed(pieces[1:]):
         if not piece.strip():
@@ -222,23 +234,28 @@ def parse_expression(text: str, *, where: str = "expression") -> Expression:
         if not equals or not re.fullmatch(r"\s*[A-Za-z_]\w*\s*", name):
             raise _fail(where, flat, offset, "after ';' a definition 'name = expression' must come")
         start = offset + len(name) + 1
-        definitions[name.strip()] = _parse_one(where, flat, start, body, definitions, geometry)
-    value = _parse_one(where, flat, 0, pieces[0][1], definitions, geometry)
-    return Expression(flat, value, geometry)
+        reader, tree, size = _syntax(where, flat, start, body, definitions, sizes)
+        definitions[name.strip()] = _value(reader, tree, geometry)
+        sizes[name.strip()] = size
+    reader, tree, _ = _syntax(where, flat, 0, pieces[0][1], definitions, sizes)
+    return Expression(flat, _value(reader, tree, geometry), geometry)
 
 
-def _parse_one(
+def _syntax(
     where: str,
     flat: str,
     offset: int,
     piece: str,
     definitions: Mapping[str, sympy.Expr],
-    geometry: dict[str, tuple[str, tuple[int, ...]]],
-) -> sympy.Expr:
+    sizes: Mapping[str, int],
+) -> tuple[_Reader, ast.expr, int]:
+    """A reader for one piece, its syntax tree, and its size with all definitions written out."""
     stripped = piece.lstrip()
     offset += len(piece) - len(stripped)
-    if "**" in stripped or "__" in stripped:
-        raise _fail(where, flat, offset, "powers are written with ^, and names have no '__'")
+    if (wrong := re.search(r"\*\*|__", stripped)) is not None:
+        raise _fail(
+            where, flat, offset + wrong.start(), "powers are written with ^, and names have no '__'"
+        )
     code, places = _to_python(stripped)
     try:
         tree = ast.parse(code, mode="eval").body
@@ -246,14 +263,28 @@ def _parse_one(
         column = min((getattr(error, "offset", None) or 1) - 1, len(places) - 1)
         position = offset + places[max(column, 0)]
         raise _fail(where, flat, position, "cannot be read from here on") from None
+    size = 0
     for node in ast.walk(tree):
         if isinstance(node, ast.expr):
             node.col_offset = places[min(node.col_offset, len(places) - 1)]
-    reader = _Reader(where, flat, offset, definitions)
+            name = node.id.removeprefix("__keyword_") if isinstance(node, ast.Name) else ""
+            size += sizes.get(name, 1)
+    # Definitions that each use the one before twice would double it every time.
+    if size > MAX_NODES:
+        raise _fail(where, flat, offset, f"has more than {MAX_NODES} operations, definitions in")
+    return _Reader(where, flat, offset, definitions), tree, size
+
+
+def _value(
+    reader: _Reader, tree: ast.expr, geometry: dict[str, tuple[str, tuple[int, ...]]]
+) -> sympy.Expr:
+    """What a syntax tree says; the geometry functions that it calls are added to `geometry`."""
     try:
         value = reader.read(tree)
     except RecursionError:
-        raise _fail(where, flat, offset, "is nested too deeply") from None
+        raise reader.fail(tree, "is nested too deeply") from None
+    if value.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
+        raise reader.fail(tree, "this has no finite real value, whatever its parameters are")
     geometry.update(reader.geometry)
     return value
 

@@ -1,8 +1,20 @@
 """Parameters of a term: what a number means, where it may come from, how it transforms."""
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Parameter", "Reference"]
+__all__ = ["PRIOR_NAMES", "Parameter", "Reference"]
+
+PRIOR_NAMES: Final = (
+    "angle",
+    "bond_length",
+    "charge",
+    "cos_angle",
+    "epsilon",
+    "r_min",
+    "sigma",
+)
+"""Names that may stand in place of a default; `isthmus.parameters.prior` says what they mean."""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,11 @@ class VirtualSites(eqx.Module):
 
     groups: tuple[LinearSites | OutOfPlaneSites | LocalFrameSites, ...]
 
+    @property
+    def sites(self) -> Int[np.ndarray, " sites"]:
+        """Particles that are virtual sites."""
+        return np.concatenate([group.sites for group in self.groups])
+
     def apply(self, positions: Positions) -> Positions:
         """Positions [nm] with every virtual site where it belongs."""
         for group in self.groups:

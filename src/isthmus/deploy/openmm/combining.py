@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from jaxtyping import ArrayLike, Int
 
+from isthmus.chemistry.elements import elements_of_masses
 from isthmus.deploy.openmm.exporting import bonded_forces
 from isthmus.deploy.openmm.reader_registry import number
 from isthmus.deploy.openmm.writer_cut import cut_molecule
@@ -102,12 +103,19 @@ def _checked_atoms(
         raise InputError(
             f"atom_idx must name different particles from 0 to {n_particles - 1}, each once"
         )
-    theirs = sum(number(system.getParticleMass(int(a))) for a in atoms)
-    ours = float(np.sum(item.masses))
+    masses = np.array([number(system.getParticleMass(int(a))) for a in atoms])
+    theirs, ours = float(masses.sum()), float(np.sum(item.masses))
     if abs(theirs - ours) > _MASS_TOLERANCE:
         raise InputError(
             f"the particles in atom_idx weigh {theirs:.2f} Da, the molecule of the potential "
             f"{ours:.2f} Da: they are different molecules"
+        )
+    found, wanted = elements_of_masses(masses), elements_of_masses(item.masses)
+    if found is not None and wanted is not None and np.any(found != wanted):
+        atom = int(np.argmax(found != wanted))
+        raise InputError(
+            f"atom_idx has another order than the atoms of the potential: particle {atoms[atom]} "
+            f"weighs {masses[atom]:.2f} Da, atom {atom} of the potential {item.masses[atom]:.2f} Da"
         )
     return atoms.astype(np.int64)
 

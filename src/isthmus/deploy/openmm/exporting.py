@@ -136,5 +136,6 @@ def write_system_xml(system: "openmm.System", path: str | Path, *, overwrite: bo
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise InputError(
-            f"{target} cannot be written ({error}): choose another folder, or check the disk"
+            f"{target} cannot be written ({error.strerror}): choose another folder, or check "
+            "the disk"
         ) from None

@@ -72,7 +72,8 @@ def read_custom_compounds(item: ForceToRead) -> Reading:
     elif coordinates := sorted(n for n in identifiers(text) if re.fullmatch(r"[xyz][1-5]", n)):
         raise item.unsupported(
             f"its expression has the Cartesian coordinates {', '.join(coordinates)}",
-            "write it with distance(p1,p2), angle(p1,p2,p3) and dihedral(p1,p2,p3,p4)",
+            "write it with distance(p1,p2), angle(p1,p2,p3) and dihedral(p1,p2,p3,p4); if Isthmus "
+            "exported it, export it again with --readable (in Python, readable=True)",
         )
     names = [force.getPerBondParameterName(n) for n in range(force.getNumPerBondParameters())]
     rows = [force.getBondParameters(n) for n in range(force.getNumBonds())]

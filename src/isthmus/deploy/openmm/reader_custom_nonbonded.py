@@ -12,7 +12,8 @@ from isthmus.deploy.openmm.reader_expression import custom_term, identifiers
 from isthmus.deploy.openmm.reader_nonbonded import method_of
 from isthmus.deploy.openmm.reader_registry import ForceToRead, Reading, numbers, reads
 from isthmus.terms.dispersion import DispersionCorrection, count_types, pair_tail
-from isthmus.terms.nonbonded import NonbondedMethod, PairGroup, PairTerm, excluded_table
+from isthmus.terms.nonbonded import PairGroup, PairTerm, excluded_table
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 __all__ = ["read_custom_nonbonded"]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from isthmus.deploy.openmm.reader_registry import ForceToRead
 from isthmus.errors import FormulaError
-from isthmus.terms.formula import CONSTANTS, FormulaTerm
+from isthmus.terms.formula import FormulaTerm
+from isthmus.terms.formula_checks import CONSTANTS
 from isthmus.terms.kinds import kind_named
 from isthmus.terms.parameter import Parameter
 

@@ -11,7 +11,8 @@ from isthmus.deploy.openmm import native
 from isthmus.deploy.openmm.reader_registry import ForceToRead, Reading, number, numbers, reads
 from isthmus.terms.bound import BoundTerm
 from isthmus.terms.dispersion import DispersionCorrection, count_types, lennard_jones_tail
-from isthmus.terms.nonbonded import NonbondedMethod, PairGroup, PairTerm, excluded_table
+from isthmus.terms.nonbonded import PairGroup, PairTerm, excluded_table
+from isthmus.terms.nonbonded_method import NonbondedMethod
 
 __all__ = ["method_of", "read_nonbonded"]
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from isthmus.deploy.openmm.writer_text import Formula
 from isthmus.terms.bound import BoundCoordinate, BoundTerm, find_rows
 from isthmus.terms.expression import Expression, symbol
-from isthmus.terms.formula import CONSTANTS
+from isthmus.terms.formula_checks import CONSTANTS
 from isthmus.terms.kinds import KINDS, ClusterKind
 
 __all__ = ["Geometry", "Part", "evaluate", "numeric", "part_of", "without_constants"]

@@ -1,0 +1,106 @@
+"""Datasets to HDF5 files in the layout of SPICE, molecule by molecule."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isthmus.data.dataset import Dataset
+from isthmus.data.entry import Entry
+from isthmus.data.exact import in_unit, smallest_type
+from isthmus.data.layout import FIELDS
+from isthmus.errors import InputError
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["replacing", "write_dataset"]
+
+_COMPRESSED_FROM = 1024
+"""Arrays with fewer numbers are stored as they are: compression would make them larger"""
+
+
+def write_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a dataset in the layout of SPICE; what cannot be finished leaves no file.
+
+    Numbers are stored without loss, in single precision where that loses nothing: reading gives
+    the same `digest`. Names and residues of atoms are not stored.
+
+    Args:
+        dataset: read molecule by molecule.
+        path: of the file.
+        overwrite: whether to replace a file that exists.
+
+    Raises:
+        InputError: the file exists, or a molecule cannot be written as a mapped SMILES.
+    """
+    import h5py
+
+    path = Path(path)
+    # Order of creation is kept, so that molecules come back in their order.
+    with (
+        replacing(path, overwrite=overwrite) as temporary,
+        h5py.File(temporary, "w", track_order=True) as file,
+    ):
+        file.attrs["level_of_theory"] = dataset.level_of_theory
+        file.attrs["source"] = dataset.source
+        file.attrs["provenance"] = json.dumps(dict(dataset.provenance))
+        for entry in dataset:
+            _write_entry(file, entry, level=dataset.level_of_theory)
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A temporary file beside a path, which takes its place if all went well.
+
+    Raises:
+        InputError: the path exists and is not to be replaced, or its folder does not exist.
+    """
+    if path.exists() and not overwrite:
+        raise InputError(f"'{path}' exists: choose another name, or overwrite it")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder '{path.parent}': make it, or choose another")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_entry(file: "h5py.File", entry: Entry, *, level: str) -> None:
+    # '/' would make a group within a group: SMILES of double bonds have it.
+    key = entry.name.replace("/", "|")
+    while key in file or key == ".":
+        key += "_"
+    group = file.create_group(key)
+    if key != entry.name:
+        group.attrs["name"] = entry.name
+    if entry.level_of_theory != level:
+        group.attrs["level_of_theory"] = entry.level_of_theory
+    group["smiles"] = [entry.mapped_smiles]
+    group["subset"] = [entry.source]
+    group["atomic_numbers"] = entry.topology.atomic_numbers.astype(np.int16)
+    group["frame_idx"] = entry.frame_idx
+    for field, (name, unit, factor) in FIELDS.items():
+        values = getattr(entry, field)
+        if values is None:
+            continue
+        stored = smallest_type(in_unit(values, factor))
+        if field == "charges":
+            stored = stored[:, :, None]
+        large = stored.size >= _COMPRESSED_FROM
+        dataset = group.create_dataset(
+            name, data=stored, compression="gzip" if large else None, shuffle=large
+        )
+        dataset.attrs["units"] = unit

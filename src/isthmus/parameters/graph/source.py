@@ -1,0 +1,255 @@
+"""The source `graph`: every parameter of a design from a network on the molecular graph.
+
+One network makes embeddings of the atoms; each term and each coordinate has a head that turns
+them into its parameters. Before any training the heads answer 0, and every parameter is at its
+default or prior, so that an untrained force field already holds molecules together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from isthmus.chemistry.topology import Topology
+from isthmus.designs.design import Design
+from isthmus.errors import DesignError, InputError
+from isthmus.parameters.graph.bounds import bounded_value
+from isthmus.parameters.graph.charges import conserved, equilibrated_charges
+from isthmus.parameters.graph.features import FEATURES_VERSION
+from isthmus.parameters.graph.heads import ClusterHead, Embeddings
+from isthmus.parameters.graph.layers import MLP
+from isthmus.parameters.graph.molecular_graph import (
+    MolecularGraph,
+    clusters_key,
+    molecular_graph,
+)
+from isthmus.parameters.graph.network import GraphNetwork
+from isthmus.parameters.graph.symmetry import symmetry_images
+from isthmus.parameters.instantiate import clusters_of, instantiate
+from isthmus.parameters.parameterization import Parameterization
+from isthmus.parameters.source import Source
+from isthmus.terms.formula import Coordinate, FormulaTerm
+from isthmus.terms.nonbonded_method import NonbondedMethod
+from isthmus.terms.parameter import Parameter
+
+__all__ = ["GraphSettings", "GraphSource"]
+
+Owner = FormulaTerm | Coordinate
+Values = dict[str, dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """Sizes of a network.
+
+    Attributes:
+        width: of the embedding of an atom.
+        depth: rounds of messages, which is how many bonds an atom sees.
+        head_width: of the hidden layers of the heads.
+        features_version: of the features that the weights were made for.
+    """
+
+    width: int = 96
+    depth: int = 4
+    head_width: int = 96
+    features_version: int = FEATURES_VERSION
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.depth, self.head_width) < 1:
+            raise InputError(
+                f"a network with width {self.width}, depth {self.depth} and head_width "
+                f"{self.head_width}: all must be 1 or more"
+            )
+
+
+class GraphSource(Source):
+    """A network on the molecular graph; made by `GraphSource.create`.
+
+    Attributes:
+        network: from the graph to embeddings of atoms.
+        heads: by term or coordinate, for parameters of clusters.
+        atom_heads: by term or coordinate, for parameters of atoms.
+        settings: sizes of all these.
+    """
+
+    network: GraphNetwork
+    heads: Mapping[str, ClusterHead]
+    atom_heads: Mapping[str, MLP]
+    settings: GraphSettings = eqx.field(static=True)
+
+    @classmethod
+    def create(
+        cls, design: Design, *, seed: int = 0, settings: GraphSettings | None = None
+    ) -> "GraphSource":
+        """A network for the parameters of a design, not trained.
+
+        Args:
+            design: any of our own; not one with imported terms.
+            seed: of the random weights; equal seeds give equal weights on every machine.
+            settings: sizes.
+
+        Raises:
+            DesignError: the design has parameters that no network on the graph can say.
+        """
+        settings = settings or GraphSettings()
+        random = np.random.default_rng(seed)
+        width, hidden = settings.width, settings.head_width
+        network = GraphNetwork.create(random, width=width, depth=settings.depth)
+        heads, atom_heads = {}, {}
+        for name, owner in design.owners.items():
+            clusters, atoms = _by_cluster(owner), _by_atom(owner)
+            _check(owner)
+            if clusters:
+                heads[name] = ClusterHead.create(
+                    random, owner.kind, width=width, hidden=hidden, n_outputs=len(clusters)
+                )
+            if atoms:
+                sizes = (width, hidden, _n_atom_outputs(atoms))
+                atom_heads[name] = MLP.create(random, sizes, zero_last=True)
+        return cls(network, heads, atom_heads, settings)
+
+    def graph(self, design: Design, topology: Topology, *, padded: bool = False) -> MolecularGraph:
+        """What `values` takes; see `isthmus.parameters.graph.molecular_graph`."""
+        return molecular_graph(design, topology, padded=padded)
+
+    def values(self, design: Design, graph: MolecularGraph) -> Values:
+        """Every parameter, for `isthmus.parameters.instantiate`: float32, one a cluster or atom.
+
+        A pure function of the weights: it may be compiled and differentiated.
+
+        Raises:
+            InputError: the weights were made for another design, or for other features.
+        """
+        self._check_fit(design)
+        h = self.network(graph.atoms, graph.bonds, graph.bond_features)
+        seen = Embeddings(h, graph.bond_features)
+        values: Values = {}
+        for name, owner in design.owners.items():
+            found: dict[str, Array] = {}
+            if parameters := _by_cluster(owner):
+                table = graph.clusters[clusters_key(owner)]
+                images = symmetry_images(owner.kind, parameters, where=owner.where)
+                raw = self.heads[name](seen, table.atoms, table.bonds, images)
+                for column, parameter in enumerate(parameters):
+                    prior = _prior(graph, owner, parameter)
+                    found[parameter.name] = bounded_value(parameter, prior, raw[:, column])
+            if parameters := _by_atom(owner):
+                raw = self.atom_heads[name](h)
+                found |= _atom_values(graph, owner, parameters, raw)
+            if found:
+                values[name] = found
+        return values
+
+    def parameterise(
+        self, design: Design, topology: Topology, method: NonbondedMethod
+    ) -> Parameterization:
+        """See `Source.parameterise`; molecules of about one size share compiled code."""
+        graph = self.graph(design, topology, padded=True)
+        padded = _compiled_values(self, design, graph)
+        values = _on_host(design, topology, padded)
+        return instantiate(design, topology, values, method=method)
+
+    def _check_fit(self, design: Design) -> None:
+        if self.settings.features_version != FEATURES_VERSION:
+            raise InputError(
+                f"this network was made for version {self.settings.features_version} of the "
+                f"features of atoms and bonds, this Isthmus makes version {FEATURES_VERSION}: "
+                "use the version of Isthmus that trained it, or train it anew"
+            )
+        for name, owner in design.owners.items():
+            wanted = len(_by_cluster(owner)), _n_atom_outputs(_by_atom(owner))
+            layers = (
+                (self.heads[name].rest if name in self.heads else None),
+                self.atom_heads.get(name),
+            )
+            found = tuple(len(m.layers[-1].bias) if m is not None else 0 for m in layers)
+            if wanted != found:
+                raise InputError(
+                    f"this network has {sum(found)} outputs for {owner.where}, the design "
+                    f"'{design.name}' needs {sum(wanted)}: use the design that it was made for"
+                )
+
+
+_compiled_values = jax.jit(
+    lambda source, design, graph: source.values(design, graph), static_argnums=1
+)
+
+
+def _by_cluster(owner: Owner) -> tuple[Parameter, ...]:
+    return tuple(p for p in owner.parameters if p.reference is None and p.per == "cluster")
+
+
+def _by_atom(owner: Owner) -> tuple[Parameter, ...]:
+    return tuple(p for p in owner.parameters if p.reference is None and p.per == "atom")
+
+
+def _is_charge(parameter: Parameter) -> bool:
+    return parameter.unit == "e" and parameter.default == "charge"
+
+
+def _n_atom_outputs(parameters: tuple[Parameter, ...]) -> int:
+    """Charges take two outputs: electronegativity and hardness."""
+    return sum(2 if _is_charge(parameter) else 1 for parameter in parameters)
+
+
+def _check(owner: Owner) -> None:
+    """Whether all parameters are of a kind that heads can say, and symmetric."""
+    for parameter in owner.parameters:
+        if parameter.reference is None and (
+            parameter.per == "type_pair" or (owner.over == "pair" and parameter.per == "cluster")
+        ):
+            raise DesignError(
+                f"{owner.where}, parameter '{parameter.name}': belongs to pairs, which a network "
+                'on the graph does not list; write per = "atom" and combine them in the formula'
+            )
+    symmetry_images(owner.kind, _by_cluster(owner), where=owner.where)
+
+
+def _prior(
+    graph: MolecularGraph, owner: Owner, parameter: Parameter
+) -> Float[Array | np.ndarray, "..."]:
+    if isinstance(parameter.default, str):
+        return graph.priors[owner.name][parameter.name]
+    return np.array(np.clip(parameter.default, parameter.minimum, parameter.maximum))
+
+
+def _atom_values(
+    graph: MolecularGraph,
+    owner: Owner,
+    parameters: tuple[Parameter, ...],
+    raw: Float[Array, "atoms outputs"],
+) -> dict[str, Array]:
+    values: dict[str, Array] = {}
+    column = 0
+    for parameter in parameters:
+        prior = _prior(graph, owner, parameter)
+        if _is_charge(parameter):
+            pair = raw[:, column : column + 2]
+            values[parameter.name] = equilibrated_charges(
+                prior, pair, graph.components, scale=parameter.scale
+            )
+        else:
+            values[parameter.name] = bounded_value(parameter, prior, raw[:, column])
+        column += 2 if _is_charge(parameter) else 1
+    return values
+
+
+def _on_host(
+    design: Design, topology: Topology, padded: Mapping[str, Mapping[str, Array]]
+) -> dict[str, dict[str, Float[np.ndarray, " _"]]]:
+    """Without padding, in float64, with bounds and sums of charges exact to that precision."""
+    result: dict[str, dict[str, np.ndarray]] = {}
+    for owner, parameter in design.own_parameters():
+        by_atom = parameter.per == "atom"
+        n_rows = topology.n_atoms if by_atom else len(clusters_of(owner, topology))
+        found = np.asarray(padded[owner.name][parameter.name])[:n_rows].astype(np.float64)
+        if by_atom and _is_charge(parameter):
+            formal = topology.formal_charges.astype(np.float64)
+            value = conserved(found, formal, topology.components)
+        else:
+            value = np.clip(found, parameter.minimum, parameter.maximum)
+        result.setdefault(owner.name, {})[parameter.name] = value
+    return result
