@@ -23,6 +23,7 @@ LAYERS = (
     ("simulate",),
     ("evaluate",),
     ("deploy",),
+    ("label",),
     ("cli",),
     ("__main__",),
 )
