@@ -1,0 +1,297 @@
+"""`isthmus evaluate`: errors of a force field on labelled data."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isthmus.cli.options import Charge, Overwrite, Precision
+
+if TYPE_CHECKING:
+    from isthmus.cli.evaluate_input import Data, NamedModel
+    from isthmus.evaluate.ensemble import Calibration, EnsembleEvaluation
+    from isthmus.evaluate.evaluation import Evaluation
+
+__all__ = ["evaluate"]
+
+UNSUPPORTED = 1
+"""Exit code where molecules have no prediction"""
+
+
+_Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A saved force field (.safetensors), mmff94, mmff94s, an untrained design "
+        "(class2plus, own.toml), or another force field as `isthmus energy --ff` takes it.",
+    ),
+]
+_File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="HDF5 (SPICE, ANI-1), npz (MD17, rMD17), extended XYZ or another format of ASE.",
+    ),
+]
+_Split = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="A split of DATA, of `isthmus data split`."),
+]
+_Part = Annotated[str, typer.Option(metavar="NAME", help="The part of the split to evaluate on.")]
+_Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE.json", help="Write all numbers; - for stdout alone."),
+]
+_Report = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write pictures, and a page with the worst molecules."),
+]
+_Worst = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Molecules with the largest errors to show.")
+]
+_Ensemble = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL",
+        help="A further member of an ensemble, whose mean is evaluated; can be repeated.",
+    ),
+]
+_Calibrate = Annotated[
+    Path | None,
+    typer.Option(metavar="DATA2", help="Fit the error bars of the ensemble on these data first."),
+]
+_CalibratePart = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The part of the split of DATA2; else all of DATA2."),
+]
+_SkipUnsupported = Annotated[
+    bool,
+    typer.Option(
+        "--skip-unsupported",
+        help="Exit with 0 although the force field has no numbers for some molecules.",
+    ),
+]
+_Temperature = Annotated[
+    float,
+    typer.Option(metavar="K", help="Of frames that state none, for the effective sample size [K]."),
+]
+_Format = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="spice, ani1, md17, ase or ase:NAME; else recognised."),
+]
+_EnergyUnit = Annotated[
+    str | None,
+    typer.Option(metavar="UNIT", help="kcal/mol, kJ/mol, eV, meV or hartree, where not usual."),
+]
+_LengthUnit = Annotated[
+    str | None, typer.Option(metavar="UNIT", help="angstrom, nm or bohr; likewise.")
+]
+_EnergyKey = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Name of the energies, for XYZ and ASE.")
+]
+_ForcesKey = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Name of the forces, for XYZ and ASE.")
+]
+_Smiles = Annotated[
+    str | None,
+    typer.Option(metavar="SMILES", help="Of the molecule, where bonds would be perceived."),
+]
+_Level = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Level of theory, where DATA does not state it."),
+]
+
+
+def evaluate(
+    model: _Model,
+    data: _File,
+    split: _Split = None,
+    part: _Part = "test",
+    json_file: _Json = None,
+    report: _Report = None,
+    worst: _Worst = 5,
+    ensemble: _Ensemble = None,
+    calibrate: _Calibrate = None,
+    calibrate_part: _CalibratePart = None,
+    skip_unsupported: _SkipUnsupported = False,
+    temperature: _Temperature = 300.0,
+    precision: Precision = "float64",
+    format: _Format = None,
+    energy_unit: _EnergyUnit = None,
+    length_unit: _LengthUnit = None,
+    energy_key: _EnergyKey = None,
+    forces_key: _ForcesKey = None,
+    smiles: _Smiles = None,
+    charge: Charge = None,
+    level_of_theory: _Level = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Errors of energies and forces, by molecule, element and temperature.
+
+    Energies are compared less the mean of their molecule: the zeros of a force field and of
+    quantum chemistry have nothing in common. The exit code is 1 where the force field has no
+    numbers for some of the molecules, unless --skip-unsupported is given; they are listed.
+    """
+    from isthmus.cli.compilation_cache import keep_compiled
+    from isthmus.cli.evaluate_input import Data, check_outputs, check_request, named_model
+    from isthmus.data.stated import Stated
+
+    check_outputs(json_file, report, overwrite=overwrite)
+    check_request(
+        split=split,
+        ensemble=ensemble,
+        calibrate=calibrate,
+        calibrate_part=calibrate_part,
+        precision=precision,
+    )
+    keep_compiled()
+    stated = Stated(
+        energy_unit=energy_unit,
+        length_unit=length_unit,
+        energy_key=energy_key,
+        forces_key=forces_key,
+        smiles=smiles,
+        total_charge=charge,
+        level_of_theory=level_of_theory,
+    )
+    members = [named_model(spec) for spec in (model, *(ensemble or ()))]
+    tested = Data.read(data, format=format, stated=stated, split=split, part=part)
+    held = None
+    if calibrate is not None:
+        chosen = split if calibrate_part else None
+        held = Data.read(calibrate, format=format, stated=stated, split=chosen, part=calibrate_part)
+        held.refuse_overlap(tested)
+    evaluation, judged, calibration = _evaluated(
+        members, tested, held, temperature=temperature, precision=precision
+    )
+    content = _content(evaluation, judged, calibration, members, tested)
+    _show(evaluation, judged, calibration, members, tested, worst=worst, to_stdout=json_file == "-")
+    _write(content, json_file)
+    if report is not None:
+        from isthmus.evaluate.page import write_report
+
+        write_report(
+            evaluation,
+            report,
+            title=_title(members, tested),
+            worst=max(worst, 1),
+            ensemble=judged,
+            calibration=calibration,
+        )
+        typer.echo(f"isthmus: wrote {report / 'index.html'}", err=True)
+    if evaluation.refused and not skip_unsupported:
+        raise typer.Exit(UNSUPPORTED)
+
+
+def _evaluated(
+    members: "list[NamedModel]",
+    tested: "Data",
+    held: "Data | None",
+    *,
+    temperature: float,
+    precision: str,
+) -> "tuple[Evaluation, EnsembleEvaluation | None, Calibration | None]":
+    from isthmus.cli.evaluate_input import frames_bar
+    from isthmus.errors import InputError
+    from isthmus.evaluate.ensemble import calibrate, evaluate_ensemble
+    from isthmus.evaluate.evaluation import evaluate as evaluate_one
+
+    domain = members[0].domain
+    n_passes = len(members)
+    judged, calibration = None, None
+    with frames_bar(n_passes * tested.n_frames, f"evaluating {tested.path.name}") as progress:
+        options: dict[str, Any] = {
+            "domain": domain,
+            "temperature": temperature,
+            "precision": precision,
+            "progress": progress,
+        }
+        if n_passes > 1:
+            models = [member.model for member in members]
+            judged = evaluate_ensemble(models, tested.dataset, **options)
+            evaluation = judged.mean
+        else:
+            evaluation = evaluate_one(members[0].model, tested.dataset, **options)
+    if not evaluation.molecules:
+        first = evaluation.refused[0]
+        raise InputError(
+            f"'{members[0].spec}' can evaluate none of the {len(evaluation.refused)} molecules; "
+            f"the first, {first.name}: {first.reason}"
+        )
+    if held is not None:
+        with frames_bar(n_passes * held.n_frames, f"calibrating on {held.path.name}") as progress:
+            models = [member.model for member in members]
+            fitted = evaluate_ensemble(models, held.dataset, precision=precision, progress=progress)
+        calibration = calibrate(fitted, data=held.name)
+    return evaluation, judged, calibration
+
+
+def _title(members: "list[NamedModel]", tested: "Data") -> str:
+    more = f" and {len(members) - 1} more members" if len(members) > 1 else ""
+    return f"{members[0].spec}{more} on {tested.name}"
+
+
+def _content(
+    evaluation: "Evaluation",
+    judged: "EnsembleEvaluation | None",
+    calibration: "Calibration | None",
+    members: "list[NamedModel]",
+    tested: "Data",
+) -> dict[str, Any]:
+    from isthmus.evaluate.as_json import ensemble_as_json, evaluation_as_json
+
+    content = evaluation_as_json(evaluation, model=members[0].identity, data=tested.identity)
+    if judged is not None:
+        identities = [member.identity for member in members]
+        content["ensemble"] = ensemble_as_json(judged, calibration, members=identities)
+    return content
+
+
+def _show(
+    evaluation: "Evaluation",
+    judged: "EnsembleEvaluation | None",
+    calibration: "Calibration | None",
+    members: "list[NamedModel]",
+    tested: "Data",
+    *,
+    worst: int,
+    to_stdout: bool,
+) -> None:
+    """Tables on stdout, unless the JSON goes there; what was not compared on stderr."""
+    from isthmus.cli.console import results
+    from isthmus.cli.evaluate_tables import ensemble_tables, evaluation_tables, missing_lines
+
+    for note in dict.fromkeys(note for member in members for note in member.notes):
+        typer.echo(f"isthmus: note: {note}", err=True)
+    for line in missing_lines(evaluation):
+        typer.echo(f"isthmus: {line}", err=True)
+    if to_stdout:
+        return
+    console = results()
+    console.print(
+        f"{_title(members, tested)}: {len(evaluation.molecules)} molecules, "
+        f"{evaluation.n_frames} frames; {len(evaluation.refused)} molecules not evaluated",
+        markup=False,
+        soft_wrap=True,
+    )
+    for table in evaluation_tables(evaluation, worst=worst):
+        console.print()
+        console.print(table)
+    if judged is not None:
+        for table in ensemble_tables(judged, calibration, [member.spec for member in members]):
+            console.print()
+            console.print(table)
+
+
+def _write(content: dict[str, Any], json_file: str | None) -> None:
+    if json_file is None:
+        return
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    if json_file == "-":
+        typer.echo(text)
+        return
+    from isthmus.data.spice_writer import replacing
+
+    with replacing(Path(json_file), overwrite=True) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

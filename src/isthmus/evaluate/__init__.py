@@ -1,0 +1,1 @@
+"""How good a force field is: errors on labelled data, ensembles, calibration, domain."""

@@ -1,0 +1,198 @@
+"""`isthmus evaluate`: what it shows and writes, and what it refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data_springs import springs  # pyright: ignore[reportMissingImports]
+
+from isthmus.chemistry.environments import Domain
+from isthmus.cli import main
+from isthmus.data import Dataset, Entry, open_dataset, split_dataset, write_dataset, write_split
+from isthmus.designs.schema import parse_design
+from isthmus.forcefield.file import save_force_field
+from isthmus.forcefield.forcefield import ForceField
+
+# One term, so that little is compiled.
+SPRING = """
+name = "spring"
+[[term]]
+name = "bond"
+over = "bond"
+energy = "k/2*(r-r0)^2"
+parameters.k = { unit = "kJ/mol/nm^2", default = 2e5, min = 0 }
+parameters.r0 = { unit = "nm", default = "bond_length", min = 0.05, max = 0.4 }
+"""
+STIFF = SPRING.replace("2e5", "2.2e5")
+
+
+def spring_labels(entry: Entry) -> Entry:
+    """The same frames with energies and forces of the springs, the energies less a constant."""
+    force_field = ForceField.free(parse_design(SPRING), entry.topology)
+    potential = force_field.bind(entry.topology, precision="float64")
+    found = potential.energy_and_forces(entry.positions)
+    return Entry.create(
+        entry.name,
+        entry.topology,
+        positions=entry.positions,
+        energies=np.asarray(found.energy) - 1e5 * float(entry.topology.atomic_numbers.sum()),
+        forces=np.asarray(found.forces),
+        temperatures=[300.0] * 6 + [500.0] * 6,
+        level_of_theory="springs",
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    entries = [springs(smiles, 12, seed=k) for k, smiles in enumerate(("CO", "CN", "CS"))]
+    return Dataset.create([spring_labels(entry) for entry in entries])
+
+
+@pytest.fixture
+def run(
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Any:
+    """Runs a command line; gives exit code, stdout and stderr."""
+    write_dataset(dataset, tmp_path / "data.h5")
+    (tmp_path / "spring.toml").write_text(SPRING)
+    (tmp_path / "stiff.toml").write_text(STIFF)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("isthmus.cli.compilation_cache.keep_compiled", lambda: None)
+    written = split_dataset(open_dataset("data.h5"), "molecule", fractions=[0.7, 0.3], seed=1)
+    write_split(written, "split.json")
+
+    def go(line: str) -> tuple[object, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main.run(line.split())
+        output = capsys.readouterr()
+        return ended.value.code, output.out, output.err
+
+    return go
+
+
+def test_a_force_field_on_its_own_labels(run: Any) -> None:
+    pytest.importorskip("matplotlib")
+    code, out, err = run("evaluate spring.toml data.h5 --json out.json --report report --worst 2")
+    assert code == 0, err
+    for text in (
+        "errors against springs",
+        "force RMSE [kcal/mol/Å]",
+        "by temperature, against springs",
+        "the 2 worst molecules",
+        "0 molecules not evaluated",
+    ):
+        assert text in out
+    content = json.loads(Path("out.json").read_text())
+    assert content["force_rmse"] < 1e-6
+    assert content["energy_rmse"] < 1e-6
+    assert content["effective_sample_size"] == pytest.approx(1.0)
+    assert content["level_of_theory"] == "springs"
+    assert content["data"]["sha256"] == open_dataset("data.h5").digest
+    assert content["model"]["name"] == "spring.toml"
+    assert len(content["model"]["sha256"]) == 64
+    assert (content["n_frames"], content["n_molecules"]) == (36, 3)
+    assert [row["temperature"] for row in content["per_temperature"]] == [300.0, 500.0]
+    page = Path("report/index.html").read_text()
+    assert page.count("<svg") == 2
+    assert "src='http" not in page
+    for name in ("parity.png", "errors.png"):
+        assert Path("report", name).read_bytes().startswith(b"\x89PNG")
+    code, _, err = run("evaluate spring.toml data.h5 --report report")
+    assert (code, "is not empty" in err) == (2, True)
+
+
+def test_a_part_of_a_split_and_a_saved_model_with_its_domain(run: Any) -> None:
+    (name,) = json.loads(Path("split.json").read_text())["test"]
+    topology = open_dataset("data.h5")[name].topology
+    force_field = ForceField.free(parse_design(SPRING), topology)
+    provenance = {"domain": Domain.of([topology]).as_json(), "trained_on": "x"}
+    save_force_field(force_field, "model.safetensors", provenance=provenance)
+    code, out, err = run("evaluate model.safetensors data.h5 --split split.json --json -")
+    assert code == 0, err
+    content = json.loads(out)
+    assert [row["name"] for row in content["per_molecule"]] == [name]
+    assert content["data"]["part"] == "test"
+    assert content["model"]["provenance"]["trained_on"] == "x"
+    assert "domain" not in content["model"]["provenance"]
+    assert content["domain"]["n_inside"] == 1
+    assert content["domain"]["outside"]["force_rmse"] is None
+
+
+def test_molecules_that_the_force_field_does_not_know(run: Any) -> None:
+    topology = open_dataset("data.h5")["CO"].topology
+    save_force_field(ForceField.free(parse_design(SPRING), topology), "methanol.safetensors")
+    code, out, err = run("evaluate methanol.safetensors data.h5 --json some.json")
+    assert code == 1
+    assert "not evaluated: CN: these parameters were made for another molecule" in err
+    assert "2 molecules not evaluated" in out
+    content = json.loads(Path("some.json").read_text())
+    assert (content["n_molecules"], content["n_unsupported"]) == (1, 2)
+    assert run("evaluate methanol.safetensors data.h5 --skip-unsupported")[0] == 0
+    write_dataset(open_dataset("data.h5").select(["CN"]), "none.h5")
+    code, _, err = run("evaluate methanol.safetensors none.h5")
+    assert code == 2
+    assert "can evaluate none of the 1 molecules" in err
+
+
+def test_an_ensemble_and_its_calibration(run: Any) -> None:
+    pytest.importorskip("matplotlib")
+    write_dataset(Dataset.create([spring_labels(springs("CCO", 12, seed=9))]), "held.h5")
+    line = "evaluate spring.toml data.h5 --ensemble stiff.toml --json both.json --report both"
+    code, out, err = run(line + " --calibrate held.h5")
+    assert code == 0, err
+    for text in ("mean of all", "2: stiff.toml", "forces [kcal/mol/Å], calibrated"):
+        assert text in out
+    content = json.loads(Path("both.json").read_text())["ensemble"]
+    # Truth is one of two members: the error is half their distance d, the spread d / √2.
+    assert content["calibrated"]["energy_factor"] == pytest.approx(1 / np.sqrt(2))
+    assert content["members"][0]["force_rmse"] < 1e-6 < content["members"][1]["force_rmse"]
+    assert Path("both/calibration.png").is_file()
+    code, out, err = run("evaluate spring.toml data.h5 --ensemble spring.toml --json same.json")
+    assert code == 0, err
+    content = json.loads(Path("same.json").read_text())["ensemble"]
+    assert content["uncalibrated"]["force"] is content["calibrated"] is None
+
+
+def test_a_missing_matplotlib_is_explained(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    code, _, err = run("evaluate spring.toml data.h5 --report report")
+    assert code == 2
+    assert "isthmus[report]" in err
+    assert not Path("report").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("evaluate mmff95 data.h5", "unknown force field 'mmff95'"),
+        ("evaluate none.safetensors data.h5", "there is no file 'none.safetensors'"),
+        ("evaluate mmff94 none.h5", "there is no file 'none.h5'"),
+        ("evaluate mmff94 data.h5 --split split.json --part best", "has no part 'best'"),
+        ("evaluate mmff94 data.h5 --split none.json", "there is no file 'none.json'"),
+        ("evaluate mmff94 data.h5 --json out.txt", "this command writes .json"),
+        ("evaluate mmff94 data.h5 --report no/where", "there is no folder 'no'"),
+        ("evaluate mmff94 data.h5 --report data.h5", "is a file"),
+        ("evaluate mmff94 data.h5 --calibrate data.h5", "fits the error bars of an ensemble"),
+        ("evaluate mmff94 data.h5 --calibrate-part test", "give all three"),
+        (
+            "evaluate mmff94 data.h5 --ensemble mmff94s --calibrate data.h5",
+            "would judge themselves",
+        ),
+        ("evaluate mmff94 data.h5 --precision half", "unknown precision 'half'"),
+        ("evaluate mmff94 data.h5 --energy-unit eV", "energy_unit cannot be stated"),
+    ],
+)
+def test_errors_are_one_line(run: Any, line: str, message: str) -> None:
+    before = sorted(path.name for path in Path().iterdir())
+    code, out, err = run(line)
+    assert (code, out) == (2, "")
+    assert err.startswith("isthmus: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in Path().iterdir()) == before
