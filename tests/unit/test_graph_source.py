@@ -17,7 +17,7 @@ from isthmus.designs.schema import parse_design, preset
 from isthmus.errors import DesignError, InputError
 from isthmus.forcefield.binding import bind_parameterization
 from isthmus.forcefield.forcefield import ForceField
-from isthmus.parameters.graph.bounds import bounded_value
+from isthmus.parameters.graph.bounds import bounded_values
 from isthmus.parameters.graph.molecular_graph import molecular_graph, prior_values
 from isthmus.parameters.graph.source import GraphSettings, GraphSource
 from isthmus.parameters.graph.symmetry import symmetry_images
@@ -96,11 +96,11 @@ def test_the_map_to_bounds(low: float | None, high: float | None, x64: None) -> 
     parameter = Parameter("p", default=1.0, minimum=low, maximum=high, scale=0.5)
 
     def value(raw: jax.Array) -> jax.Array:
-        return bounded_value(parameter, np.array(1.0), raw[None])[0]
+        return bounded_values((parameter,), np.ones(1), raw[None, None])[0, 0]
 
     assert value(jnp.array(0.0)) == 1.0
     assert jax.grad(value)(jnp.array(0.0)) == 0.5  # also where the prior is at its bound
-    steps = bounded_value(parameter, np.array(1.0), jnp.linspace(-40, 40, 201))
+    steps = bounded_values((parameter,), np.ones(1), jnp.linspace(-40, 40, 201)[:, None])[:, 0]
     assert (jnp.diff(steps) >= 0).all()
     assert low is None or steps.min() >= low
     assert high is None or steps.max() <= high
@@ -138,7 +138,7 @@ def test_every_image_of_a_cluster_has_the_image_of_its_parameters(name: str, x64
                 continue
             image = next(
                 i
-                for i in symmetry_images(kind, (), where="")
+                for i in symmetry_images(kind, {})
                 if i.atoms == tuple(a - 1 for a in kind.symmetries[symmetry])
             )
             clusters[key] = replace(

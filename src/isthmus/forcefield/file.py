@@ -36,6 +36,7 @@ __all__ = [
     "load_force_field",
     "read_saved",
     "save_force_field",
+    "write_tensors",
 ]
 
 FORMAT: Final = "isthmus force field"
@@ -90,7 +91,7 @@ def save_force_field(
     if not _is_its_text(force_field.design):
         header["design_record"] = json.dumps(encode(force_field.design, tensors, name="design"))
     header["sha256"] = _digest(header, tensors)
-    _write(path, tensors, header)
+    write_tensors(path, tensors, header)
 
 
 def load_force_field(path: str | Path) -> ForceField:
@@ -187,13 +188,20 @@ def _digest(header: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str
     return sha.hexdigest()
 
 
-def _write(path: Path, tensors: dict[str, np.ndarray], header: dict[str, str]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, str]) -> None:
+    """Write a safetensors file that appears whole or not at all.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written; an old file stays.
+    """
     from safetensors.numpy import save
 
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("xb") as file:
-            file.write(save(tensors, metadata=header))
+            file.write(save(dict(tensors), metadata=dict(header)))
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -17,9 +17,19 @@ from isthmus.geometry.gather import rows_of
 from isthmus.terms.compiled import COS, SIN
 from isthmus.terms.expression import GEOMETRY_FUNCTIONS
 from isthmus.terms.formula import Coordinate, FormulaTerm
-from isthmus.terms.kinds import ClusterKind
 
-__all__ = ["BoundCoordinate", "BoundTerm", "Evaluator", "build_evaluator", "find_rows"]
+__all__ = [
+    "BoundCoordinate",
+    "BoundTerm",
+    "Evaluator",
+    "LaidOut",
+    "Layout",
+    "build_evaluator",
+    "find_rows",
+    "lay_out",
+]
+
+Clusters = Int[Array | np.ndarray, "_ _"]
 
 Values = Mapping[str, Float[Array | np.ndarray, " _"] | Float[Array | np.ndarray, "types types"]]
 
@@ -147,6 +157,64 @@ class Evaluator(eqx.Module):
         }
 
 
+class LaidOut(eqx.Module):
+    """A term or coordinate with the places of its geometric inputs, without numbers yet."""
+
+    owner: FormulaTerm | Coordinate = eqx.field(static=True)
+    n_clusters: int = eqx.field(static=True)
+    inputs: tuple[_Input, ...]
+
+    def prepared(self, values: Values, dtype: np.dtype) -> _Prepared:
+        """With numbers: all that depends on the parameters alone is computed here.
+
+        Args:
+            values: by the name in the formula, one number a cluster each.
+            dtype: of the evaluation.
+        """
+        numbers = {name: jnp.asarray(v) for name, v in values.items()}
+        derived = self.owner.compiled.prepare(numbers)
+        arrays = tuple(jnp.asarray(d, dtype) for d in derived)
+        return _Prepared(self.owner, self.n_clusters, arrays, self.inputs)
+
+
+class Layout(eqx.Module):
+    """What the evaluation of cluster terms needs to know of the topology: index arrays only."""
+
+    plan: CoordinatePlan
+    coordinates: tuple[LaidOut, ...]
+    terms: tuple[LaidOut, ...]
+
+    def evaluator(self, values: Mapping[str, Values], dtype: np.dtype) -> Evaluator:
+        """Ready to run; `values` by term or coordinate, then by the name in its formula."""
+
+        def prepared(items: tuple[LaidOut, ...]) -> tuple[_Prepared, ...]:
+            return tuple(item.prepared(values[item.owner.name], dtype) for item in items)
+
+        return Evaluator(self.plan, prepared(self.coordinates), prepared(self.terms))
+
+
+def lay_out(
+    terms: Sequence[tuple[FormulaTerm, Clusters]],
+    coordinates: Sequence[tuple[Coordinate, Clusters]],
+    *,
+    n_atoms: int,
+    periodic: bool,
+) -> Layout:
+    """Find the coordinates that terms on these clusters need, each of them once."""
+    builder = PlanBuilder(n_atoms)
+    tables = {coordinate.name: (coordinate, atoms) for coordinate, atoms in coordinates}
+    asked = [
+        [(owner, len(atoms), _ask(owner, np.asarray(atoms), seen, builder)) for owner, atoms in of]
+        for of, seen in ((coordinates, {}), (terms, tables))
+    ]
+    plan, redeem = builder.build(periodic=periodic)
+    laid = [
+        tuple(LaidOut(owner, size, _inputs(found, redeem)) for owner, size, found in of)
+        for of in asked
+    ]
+    return Layout(plan, *laid)
+
+
 def build_evaluator(
     terms: Sequence[BoundTerm],
     coordinates: Sequence[BoundCoordinate],
@@ -156,76 +224,44 @@ def build_evaluator(
     dtype: np.dtype,
 ) -> Evaluator:
     """Prepare terms and the coordinates that they use."""
-    builder = PlanBuilder(n_atoms)
-    tables = {item.coordinate.name: item for item in coordinates}
-    asked_coordinates = [
-        (item, _ask(item.coordinate, item.coordinate.kind, item.atoms_idx, {}, builder))
-        for item in coordinates
-    ]
-    asked_terms = [
-        (item, _ask(item.term, item.term.kind, item.atoms_idx, tables, builder)) for item in terms
-    ]
-    plan, redeem = builder.build(periodic=periodic)
-    return Evaluator(
-        plan,
-        tuple(
-            _prepare(
-                item.coordinate,
-                len(item.atoms_idx),
-                dict(item.values),
-                asked=asked,
-                redeem=redeem,
-                dtype=dtype,
-            )
-            for item, asked in asked_coordinates
-        ),
-        tuple(
-            _prepare(
-                item.term,
-                item.n_clusters,
-                item.cluster_values(),
-                asked=asked,
-                redeem=redeem,
-                dtype=dtype,
-            )
-            for item, asked in asked_terms
-        ),
+    layout = lay_out(
+        [(item.term, item.atoms_idx) for item in terms],
+        [(item.coordinate, item.atoms_idx) for item in coordinates],
+        n_atoms=n_atoms,
+        periodic=periodic,
     )
+    given = [
+        item.prepared(dict(c.values), dtype)
+        for item, c in zip(layout.coordinates, coordinates, strict=True)
+    ]
+    made = [
+        item.prepared(t.cluster_values(), dtype)
+        for item, t in zip(layout.terms, terms, strict=True)
+    ]
+    return Evaluator(layout.plan, tuple(given), tuple(made))
 
 
-def _prepare(
-    owner: FormulaTerm | Coordinate,
-    n_clusters: int,
-    values: Mapping[str, Array | np.ndarray],
-    *,
-    asked: list[tuple],
-    redeem: Redeem,
-    dtype: np.dtype,
-) -> _Prepared:
-    derived = owner.compiled.prepare({name: jnp.asarray(v) for name, v in values.items()})
-    inputs = tuple(
+def _inputs(asked: list[tuple], redeem: Redeem) -> tuple[_Input, ...]:
+    return tuple(
         _Input(name, source, tuple(t if isinstance(t, Slot) else redeem(t) for t in tickets))
         for name, source, tickets in asked
     )
-    arrays = tuple(jnp.asarray(d, dtype) for d in derived)
-    return _Prepared(owner, n_clusters, arrays, inputs)
 
 
 def _ask(
     owner: FormulaTerm | Coordinate,
-    kind: ClusterKind,
-    atoms_idx: Int[Array | np.ndarray, "clusters size"],
-    tables: Mapping[str, BoundCoordinate],
+    atoms_idx: Int[np.ndarray, "clusters size"],
+    tables: Mapping[str, tuple[Coordinate, Clusters]],
     builder: PlanBuilder,
 ) -> list[tuple]:
     """Request the inputs of a formula: (name in the formula, source, tickets or slots)."""
-    asked = []
+    asked, kind = [], owner.kind
     for name in owner.compiled.inputs:
         base = name.removeprefix(COS).removeprefix(SIN)
         if isinstance(owner, FormulaTerm) and base in owner.coordinate_names:
             coordinate, local = owner.coordinate_names[base]
-            table = tables[coordinate.name]
-            rows = find_rows(table.atoms_idx, atoms_idx[:, [a - 1 for a in local]])
+            _, table = tables[coordinate.name]
+            rows = find_rows(table, atoms_idx[:, [a - 1 for a in local]])
             asked.append((name, "derived", [Slot(coordinate.name, rows, None)]))
             continue
         if base in kind.variables:
@@ -233,7 +269,7 @@ def _ask(
         else:
             primitive, local = owner.expression.geometry[base]
         assert primitive in GEOMETRY_FUNCTIONS or base in kind.variables
-        columns = np.asarray(atoms_idx)[:, [a - 1 for a in local]]
+        columns = atoms_idx[:, [a - 1 for a in local]]
         asked.append((name, *_tickets(name, primitive, columns, builder)))
     return asked
 

@@ -1,4 +1,4 @@
-"""Heads: from embeddings of atoms to the parameters of one term or coordinate."""
+"""Heads: from embeddings of atoms to the parameters of one kind of cluster."""
 
 import equinox as eqx
 import jax
@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from isthmus.geometry.gather import rows_of
 from isthmus.parameters.graph.features import BOND_FEATURES
 from isthmus.parameters.graph.layers import MLP, random_weights
 from isthmus.parameters.graph.symmetry import Image, member_bonds
@@ -67,14 +68,15 @@ class ClusterHead(eqx.Module):
         images: tuple[Image, ...],
     ) -> Float[Array, "clusters outputs"]:
         """One row a cluster, with exactly the symmetry that the images say."""
-        atoms = [seen.atoms @ jnp.asarray(weight) for weight in self.places]
-        bonds = [seen.bonds @ jnp.asarray(weight) for weight in self.bonds]
-        total = jnp.zeros((), seen.atoms.dtype)
-        for image in images:
-            x = jnp.asarray(self.bias)
-            for place, column in enumerate(image.atoms):
-                x = x + atoms[place][clusters[:, column]]
-            for member, column in enumerate(image.bonds):
-                x = x + bonds[member][bond_rows[:, column]]
-            total = total + self.rest(jax.nn.silu(x)) @ image.representation.astype(x.dtype)
-        return total / len(images)
+        # All images at once: one row for each cluster and image.
+        places = np.array([image.atoms for image in images], dtype=np.int32)
+        members = np.array([image.bonds for image in images], dtype=np.int32)
+        x = jnp.asarray(self.bias)
+        for place, weight in enumerate(self.places):
+            x = x + rows_of(seen.atoms @ jnp.asarray(weight), clusters[:, places[:, place]])
+        for member, weight in enumerate(self.bonds):
+            x = x + rows_of(seen.bonds @ jnp.asarray(weight), bond_rows[:, members[:, member]])
+        raw = self.rest(jax.nn.silu(x).reshape(-1, x.shape[-1]))
+        raw = raw.reshape(len(clusters), len(images), raw.shape[-1])
+        turned = np.stack([image.representation for image in images]).astype(np.float32)
+        return jnp.einsum("cio,iop->cp", raw, turned) / len(images)

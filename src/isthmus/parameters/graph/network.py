@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from isthmus.geometry.gather import rows_of
 from isthmus.parameters.graph.features import ATOM_FEATURES, BOND_FEATURES
 from isthmus.parameters.graph.layers import MLP, Dense, LayerNorm
 
@@ -48,7 +49,9 @@ class MessageLayer(eqx.Module):
         """One round of messages."""
         out, into, along = self.sender(h), self.receiver(h), self.bond(bond_features)
         low, high = bonds[:, 0], bonds[:, 1]
-        hidden = jnp.concatenate([out[low] + into[high] + along, out[high] + into[low] + along])
+        up = rows_of(out, low) + rows_of(into, high) + along
+        down = rows_of(out, high) + rows_of(into, low) + along
+        hidden = jnp.concatenate([up, down])
         # The last layer of a message is linear, so it may follow the sum over neighbours.
         ends = jnp.concatenate([jnp.asarray(high), jnp.asarray(low)])
         total = jax.ops.segment_sum(jax.nn.silu(hidden), ends, num_segments=h.shape[0])

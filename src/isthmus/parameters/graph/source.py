@@ -1,8 +1,9 @@
 """The source `graph`: every parameter of a design from a network on the molecular graph.
 
-One network makes embeddings of the atoms; each term and each coordinate has a head that turns
-them into its parameters. Before any training the heads answer 0, and every parameter is at its
-default or prior, so that an untrained force field already holds molecules together.
+One network makes embeddings of the atoms; each kind of cluster has a head that turns them into
+the parameters of all terms and coordinates over it, and each term with parameters of atoms has
+one for these. Before any training the heads answer 0, and every parameter is at its default or
+prior, so that an untrained force field already holds molecules together.
 """
 
 from collections.abc import Mapping
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from isthmus.chemistry.topology import Topology
 from isthmus.designs.design import Design
 from isthmus.errors import DesignError, InputError
-from isthmus.parameters.graph.bounds import bounded_value
+from isthmus.parameters.graph.bounds import bounded_values
 from isthmus.parameters.graph.charges import conserved, equilibrated_charges
 from isthmus.parameters.graph.features import FEATURES_VERSION
 from isthmus.parameters.graph.heads import ClusterHead, Embeddings
@@ -35,7 +37,7 @@ from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.nonbonded_method import NonbondedMethod
 from isthmus.terms.parameter import Parameter
 
-__all__ = ["GraphSettings", "GraphSource"]
+__all__ = ["GraphSettings", "GraphSource", "is_charge"]
 
 Owner = FormulaTerm | Coordinate
 Values = dict[str, dict[str, Array]]
@@ -70,7 +72,7 @@ class GraphSource(Source):
 
     Attributes:
         network: from the graph to embeddings of atoms.
-        heads: by term or coordinate, for parameters of clusters.
+        heads: by `clusters_key`, for parameters of clusters.
         atom_heads: by term or coordinate, for parameters of atoms.
         settings: sizes of all these.
     """
@@ -99,14 +101,14 @@ class GraphSource(Source):
         width, hidden = settings.width, settings.head_width
         network = GraphNetwork.create(random, width=width, depth=settings.depth)
         heads, atom_heads = {}, {}
+        for key, owners in _heads(design).items():
+            n_outputs = sum(len(_by_cluster(owner)) for owner in owners)
+            heads[key] = ClusterHead.create(
+                random, owners[0].kind, width=width, hidden=hidden, n_outputs=n_outputs
+            )
         for name, owner in design.owners.items():
-            clusters, atoms = _by_cluster(owner), _by_atom(owner)
             _check(owner)
-            if clusters:
-                heads[name] = ClusterHead.create(
-                    random, owner.kind, width=width, hidden=hidden, n_outputs=len(clusters)
-                )
-            if atoms:
+            if atoms := _by_atom(owner):
                 sizes = (width, hidden, _n_atom_outputs(atoms))
                 atom_heads[name] = MLP.create(random, sizes, zero_last=True)
         return cls(network, heads, atom_heads, settings)
@@ -127,20 +129,23 @@ class GraphSource(Source):
         h = self.network(graph.atoms, graph.bonds, graph.bond_features)
         seen = Embeddings(h, graph.bond_features)
         values: Values = {}
+        for key, owners in _heads(design).items():
+            groups = {owner.where: _by_cluster(owner) for owner in owners}
+            table = graph.clusters[key]
+            images = symmetry_images(owners[0].kind, groups)
+            raw = self.heads[key](seen, table.atoms, table.bonds, images)
+            column = 0
+            for owner in owners:
+                parameters = _by_cluster(owner)
+                own = raw[:, column : column + len(parameters)]
+                bounded = bounded_values(parameters, _priors(graph, owner, parameters), own)
+                values[owner.name] = {p.name: bounded[:, c] for c, p in enumerate(parameters)}
+                column += len(parameters)
         for name, owner in design.owners.items():
-            found: dict[str, Array] = {}
-            if parameters := _by_cluster(owner):
-                table = graph.clusters[clusters_key(owner)]
-                images = symmetry_images(owner.kind, parameters, where=owner.where)
-                raw = self.heads[name](seen, table.atoms, table.bonds, images)
-                for column, parameter in enumerate(parameters):
-                    prior = _prior(graph, owner, parameter)
-                    found[parameter.name] = bounded_value(parameter, prior, raw[:, column])
             if parameters := _by_atom(owner):
                 raw = self.atom_heads[name](h)
-                found |= _atom_values(graph, owner, parameters, raw)
-            if found:
-                values[name] = found
+                found = _atom_values(graph, owner, parameters, raw)
+                values[name] = values.get(name, {}) | found
         return values
 
     def parameterise(
@@ -159,23 +164,38 @@ class GraphSource(Source):
                 f"features of atoms and bonds, this Isthmus makes version {FEATURES_VERSION}: "
                 "use the version of Isthmus that trained it, or train it anew"
             )
-        for name, owner in design.owners.items():
-            wanted = len(_by_cluster(owner)), _n_atom_outputs(_by_atom(owner))
-            layers = (
-                (self.heads[name].rest if name in self.heads else None),
-                self.atom_heads.get(name),
-            )
-            found = tuple(len(m.layers[-1].bias) if m is not None else 0 for m in layers)
-            if wanted != found:
+        wanted = {
+            key: sum(len(_by_cluster(owner)) for owner in owners)
+            for key, owners in _heads(design).items()
+        }
+        wanted |= {
+            name: _n_atom_outputs(_by_atom(owner))
+            for name, owner in design.owners.items()
+            if _by_atom(owner)
+        }
+        layers = {key: head.rest for key, head in self.heads.items()} | dict(self.atom_heads)
+        found = {key: len(mlp.layers[-1].bias) for key, mlp in layers.items()}
+        for key in sorted(wanted.keys() | found.keys()):
+            if wanted.get(key) != found.get(key):
                 raise InputError(
-                    f"this network has {sum(found)} outputs for {owner.where}, the design "
-                    f"'{design.name}' needs {sum(wanted)}: use the design that it was made for"
+                    f"this network has {found.get(key, 0)} outputs for '{key}', the design "
+                    f"'{design.name}' needs {wanted.get(key, 0)}: use the design that it was made "
+                    "for"
                 )
 
 
 _compiled_values = jax.jit(
     lambda source, design, graph: source.values(design, graph), static_argnums=1
 )
+
+
+def _heads(design: Design) -> dict[str, list[Owner]]:
+    """Terms and coordinates with parameters of clusters, by the clusters that they act on."""
+    table: dict[str, list[Owner]] = {}
+    for owner in design.owners.values():
+        if owner.over != "pair" and _by_cluster(owner):
+            table.setdefault(clusters_key(owner), []).append(owner)
+    return table
 
 
 def _by_cluster(owner: Owner) -> tuple[Parameter, ...]:
@@ -186,13 +206,14 @@ def _by_atom(owner: Owner) -> tuple[Parameter, ...]:
     return tuple(p for p in owner.parameters if p.reference is None and p.per == "atom")
 
 
-def _is_charge(parameter: Parameter) -> bool:
+def is_charge(parameter: Parameter) -> bool:
+    """Whether a parameter is a charge, whose sum over a molecule is kept."""
     return parameter.unit == "e" and parameter.default == "charge"
 
 
 def _n_atom_outputs(parameters: tuple[Parameter, ...]) -> int:
     """Charges take two outputs: electronegativity and hardness."""
-    return sum(2 if _is_charge(parameter) else 1 for parameter in parameters)
+    return sum(2 if is_charge(parameter) else 1 for parameter in parameters)
 
 
 def _check(owner: Owner) -> None:
@@ -205,7 +226,16 @@ def _check(owner: Owner) -> None:
                 f"{owner.where}, parameter '{parameter.name}': belongs to pairs, which a network "
                 'on the graph does not list; write per = "atom" and combine them in the formula'
             )
-    symmetry_images(owner.kind, _by_cluster(owner), where=owner.where)
+    symmetry_images(owner.kind, {owner.where: _by_cluster(owner)})
+
+
+def _priors(
+    graph: MolecularGraph, owner: Owner, parameters: tuple[Parameter, ...]
+) -> Float[Array | np.ndarray, "*rows parameters"]:
+    columns = [_prior(graph, owner, parameter) for parameter in parameters]
+    if all(isinstance(column, np.ndarray) for column in columns):
+        return np.stack(np.broadcast_arrays(*columns), axis=-1)
+    return jnp.stack(jnp.broadcast_arrays(*columns), axis=-1)
 
 
 def _prior(
@@ -226,14 +256,15 @@ def _atom_values(
     column = 0
     for parameter in parameters:
         prior = _prior(graph, owner, parameter)
-        if _is_charge(parameter):
+        if is_charge(parameter):
             pair = raw[:, column : column + 2]
             values[parameter.name] = equilibrated_charges(
                 prior, pair, graph.components, scale=parameter.scale
             )
         else:
-            values[parameter.name] = bounded_value(parameter, prior, raw[:, column])
-        column += 2 if _is_charge(parameter) else 1
+            one = bounded_values((parameter,), prior[..., None], raw[:, column : column + 1])
+            values[parameter.name] = one[:, 0]
+        column += 2 if is_charge(parameter) else 1
     return values
 
 
@@ -246,7 +277,7 @@ def _on_host(
         by_atom = parameter.per == "atom"
         n_rows = topology.n_atoms if by_atom else len(clusters_of(owner, topology))
         found = np.asarray(padded[owner.name][parameter.name])[:n_rows].astype(np.float64)
-        if by_atom and _is_charge(parameter):
+        if by_atom and is_charge(parameter):
             formal = topology.formal_charges.astype(np.float64)
             value = conserved(found, formal, topology.components)
         else:

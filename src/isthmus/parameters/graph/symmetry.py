@@ -5,7 +5,7 @@ V(s·c) = P_s V(c). For any function f, the mean of P_g⁻¹ f(g·c) over the gr
 generate (the Reynolds operator) obeys this exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,18 +40,26 @@ def member_bonds(kind: ClusterKind) -> tuple[tuple[int, int], ...]:
 
 
 def symmetry_images(
-    kind: ClusterKind, parameters: Sequence[Parameter], *, where: str
+    kind: ClusterKind, groups: Mapping[str, Sequence[Parameter]]
 ) -> tuple[Image, ...]:
     """All images of a cluster and its parameters; the first is the identity.
+
+    Args:
+        kind: of the cluster.
+        groups: parameters of several terms, by what error messages call the term; the rows of a
+            representation are those of all groups, one after the other.
 
     Raises:
         DesignError: parameters that trade places have different defaults, bounds or scales.
     """
     generators = [
-        (tuple(a - 1 for a in permutation), _representation(name, parameters, where))
+        (
+            tuple(a - 1 for a in permutation),
+            _blocks([_representation(name, of, where) for where, of in groups.items()]),
+        )
         for name, permutation in kind.symmetries.items()
     ]
-    identity = np.eye(len(parameters))
+    identity = np.eye(sum(map(len, groups.values())))
     found = {_key(tuple(range(kind.n_atoms)), identity): (tuple(range(kind.n_atoms)), identity)}
     queue = list(found.values())
     while queue:
@@ -66,6 +74,17 @@ def symmetry_images(
         Image(atoms, tuple(bonds.index(frozenset((atoms[a], atoms[b]))) for a, b in bonds), matrix)
         for atoms, matrix in found.values()
     )
+
+
+def _blocks(matrices: Sequence[Float[np.ndarray, "_ _"]]) -> Float[np.ndarray, "n n"]:
+    """The matrices along the diagonal of a larger one."""
+    size = sum(map(len, matrices))
+    result, start = np.zeros((size, size)), 0
+    for matrix in matrices:
+        stop = start + len(matrix)
+        result[start:stop, start:stop] = matrix
+        start = stop
+    return result
 
 
 def _key(atoms: tuple[int, ...], matrix: Float[np.ndarray, "n n"]) -> tuple:
