@@ -24,8 +24,11 @@ from isthmus import __version__
 from isthmus.cli import data, design
 from isthmus.cli.compilation_cache import silence_loader
 from isthmus.cli.energy import energy
+from isthmus.cli.evaluate import evaluate
 from isthmus.cli.export_system import export_system
 from isthmus.cli.import_system import import_system
+from isthmus.cli.label import label
+from isthmus.cli.train import train
 from isthmus.errors import IsthmusError
 
 __all__ = ["app", "run"]
@@ -42,6 +45,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command(epilog="Example: `isthmus energy ligand.sdf --ff mmff94 --engine both`")(energy)
+app.command(
+    epilog="Example: `isthmus evaluate model.safetensors data.h5 --split split.json --report out`"
+)(evaluate)
 app.add_typer(design.app)
 app.add_typer(data.app)
 app.command("export", epilog="Example: `isthmus export ligand.sdf --ff mmff94 -o ligand.xml`")(
@@ -50,6 +56,11 @@ app.command("export", epilog="Example: `isthmus export ligand.sdf --ff mmff94 -o
 app.command("import", epilog="Example: `isthmus import system.xml start.pdb -o own.safetensors`")(
     import_system
 )
+app.command(epilog="Example: `isthmus label CCO molecules.smi --method gfn2 -o labels.h5`")(label)
+
+app.command(
+    epilog="Example: `isthmus train class2plus data.h5 --split split.json -o model.safetensors`"
+)(train)
 
 
 def _show_version(wanted: bool) -> bool:

@@ -1,0 +1,220 @@
+"""`isthmus train`: fit the parameters of a design to labelled data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isthmus.cli.options import Charge, Overwrite
+
+__all__ = ["train"]
+
+
+def train(
+    design: Annotated[
+        str, typer.Argument(metavar="DESIGN", help="class1, class2, class2plus, ..., or own.toml.")
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="HDF5 (SPICE, ANI-1), npz (MD17, rMD17), extended XYZ or another format of ASE.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="MODEL.safetensors",
+            help="The model; checkpoint, metrics (.jsonl) and learning curve (.png) stand beside.",
+        ),
+    ],
+    source: Annotated[
+        str,
+        typer.Option(
+            metavar="graph|free",
+            help="graph: a network gives the parameters of any molecule; free: numbers of their "
+            "own for the one molecule of DATA.",
+        ),
+    ] = "graph",
+    split: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json", help="A split of DATA into train, and perhaps validation and test."
+        ),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Data that decide which weights are kept; else a tenth of the molecules (of the "
+            "frames, below ten molecules) is held out.",
+        ),
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="Data to measure the final errors on.")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Limit for all steps, such as 90s, 20m or 3h; compilation counts."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Passes over the data; 60, and no limit with --time."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all random numbers.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint of an interrupted run.")
+    ] = False,
+    molecules: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Molecules in a step, on each device.")
+    ] = 8,
+    frames: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Frames of each molecule in a step.")
+    ] = 30,
+    optimiser: Annotated[str, typer.Option(metavar="NAME", help="muon or adam.")] = "muon",
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Its highest value; else 0.004 for muon, 0.002 for adam."),
+    ] = None,
+    energy_weight: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="Of squared energies over the number of atoms, in (kcal/mol)², against squared "
+            "forces in (kcal/mol/Å)².",
+        ),
+    ] = 2.0,
+    charge_weight: Annotated[
+        float, typer.Option(metavar="X", help="Of squared errors of charges, in e².")
+    ] = 0.0,
+    dipole_weight: Annotated[
+        float,
+        typer.Option(metavar="X", help="Of squared dipoles over the number of atoms, in (e Å)²."),
+    ] = 0.0,
+    energy_zero: Annotated[
+        str,
+        typer.Option(
+            metavar="molecule|elements",
+            help="Compare energies less the mean of each molecule, or less fitted energies of the "
+            "elements (atomisation energies; the design needs a constant for each bond).",
+        ),
+    ] = "molecule",
+    restraint: Annotated[
+        float,
+        typer.Option(metavar="X", help="Weight of squared distances of parameters from priors."),
+    ] = 0.0,
+    patience: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0, help="End after so many of the 20 validations without progress."
+        ),
+    ] = 0,
+    width: Annotated[int, typer.Option(metavar="N", min=1, help="Of the network's layers.")] = 96,
+    depth: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Rounds of messages along bonds.")
+    ] = 4,
+    format: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="spice, ani1, md17, ase or ase:NAME; else recognised."),
+    ] = None,
+    energy_unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="kcal/mol, kJ/mol, eV, meV or hartree, where not usual."),
+    ] = None,
+    length_unit: Annotated[
+        str | None, typer.Option(metavar="UNIT", help="angstrom, nm or bohr; likewise.")
+    ] = None,
+    energy_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Name of the energies, for XYZ and ASE.")
+    ] = None,
+    forces_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Name of the forces, for XYZ and ASE.")
+    ] = None,
+    smiles: Annotated[
+        str | None,
+        typer.Option(metavar="SMILES", help="Of the molecule, where bonds would be perceived."),
+    ] = None,
+    charge: Charge = None,
+    level_of_theory: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Level of theory, where DATA does not state it."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Fit the parameters of a design to energies and forces.
+
+    Ctrl-C ends the run after the step at hand, with a checkpoint and the best model so far; the
+    same command with --resume goes on. After a crash, --resume loses at most the last minute.
+    """
+    from isthmus.cli.train_run import Request, run_training
+    from isthmus.data.stated import Stated
+    from isthmus.parameters.graph.source import GraphSettings
+    from isthmus.train.settings import TrainSettings
+
+    seconds = _seconds(time)
+    stated = Stated(
+        energy_unit=energy_unit,
+        length_unit=length_unit,
+        energy_key=energy_key,
+        forces_key=forces_key,
+        smiles=smiles,
+        total_charge=charge,
+        level_of_theory=level_of_theory,
+    )
+    settings = TrainSettings(
+        epochs=epochs or (60 if seconds is None else _UNLIMITED),
+        seconds=seconds,
+        molecules=molecules,
+        frames=frames,
+        optimiser=optimiser,
+        learning_rate=learning_rate,
+        energy_weight=energy_weight,
+        charge_weight=charge_weight,
+        dipole_weight=dipole_weight,
+        energy_zero=energy_zero,
+        restraint=restraint,
+        patience=patience,
+        seed=seed,
+    )
+    request = Request(
+        design=design,
+        data=data,
+        output=output,
+        source=source,
+        split=split,
+        validation=validation,
+        test=test,
+        format=format,
+        stated=stated,
+        settings=settings,
+        network=GraphSettings(width=width, depth=depth, head_width=width),
+        resume=resume,
+        overwrite=overwrite,
+    )
+    raise typer.Exit(run_training(request))
+
+
+_UNLIMITED = 1_000_000
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _seconds(text: str | None) -> float | None:
+    """A time such as 90s, 20m or 3h; a bare number is in seconds."""
+    from isthmus.errors import InputError
+
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"--time {text}: wanted is a time such as 90s, 20m or 3h")
+    return seconds

@@ -1,0 +1,368 @@
+"""The training loop: networks on the graph, fitted to energies and forces of many molecules."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from math import ceil
+from typing import Any
+
+import jax
+import numpy as np
+
+from isthmus.data.entry import Entry
+from isthmus.errors import InputError
+from isthmus.forcefield.forcefield import ForceField
+from isthmus.parameters.graph.source import GraphSource
+from isthmus.train.batch import Batch, Plan, Prepared, collate, prepare
+from isthmus.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from isthmus.train.element_energies import fit_element_energies
+from isthmus.train.optimiser import learning_rate, make_optimiser
+from isthmus.train.run_files import RunFiles, append_metrics, keep_metrics
+from isthmus.train.settings import TrainSettings
+from isthmus.train.static_loss import LossWeights
+from isthmus.train.step import Stepper, TrainState
+from isthmus.train.stream import Choice, batch_capacity, batches, one_pass
+from isthmus.train.tally import Tally
+
+__all__ = ["Progress", "TrainResult", "train"]
+
+Metrics = dict[str, Any]
+Packed = Mapping[str, jax.Array | np.ndarray]
+
+_KEPT = ("step", "seconds", "best_score", "without_progress", "n_validations")
+"""What a checkpoint keeps of a run, beside weights and sums"""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, for those who watch it.
+
+    Attributes:
+        fraction: of the whole run, from 0 to 1.
+        step: number of steps done.
+        seconds: used so far, in all sessions.
+        metrics: of the last validation, or empty.
+        note: what could not be done, for example a checkpoint that could not be written.
+    """
+
+    fraction: float
+    step: int
+    seconds: float
+    metrics: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run gives.
+
+    Attributes:
+        force_field: with the best weights.
+        history: metrics of every validation; errors in kcal/mol and kcal/mol/Å.
+        steps: how many were done.
+        seconds: how long they took, compilation included.
+        ending: "complete", "patience" or "stopped".
+        element_energies: by atomic number [kJ/mol], if energies were counted from them.
+    """
+
+    force_field: ForceField
+    history: tuple[Metrics, ...]
+    steps: int
+    seconds: float
+    ending: str
+    element_energies: Mapping[int, float] | None
+
+
+def train(
+    force_field: ForceField,
+    training: Iterable[Entry],
+    *,
+    validation: Iterable[Entry] = (),
+    settings: TrainSettings | None = None,
+    files: RunFiles | None = None,
+    resume: bool = False,
+    run: Mapping[str, Any] | None = None,
+    watch: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    devices: Sequence[jax.Device] | None = None,  # pyright: ignore[reportInvalidTypeForm]
+) -> TrainResult:
+    """Fit the network of a force field.
+
+    The same settings, data and software give the same weights, bit for bit, on one machine;
+    unless the run is limited by time.
+
+    Args:
+        force_field: with parameters from the graph; its weights are the start.
+        training: molecules to learn from.
+        validation: molecules that decide which weights are kept; none = the last ones are.
+        settings: of the run.
+        files: where checkpoints and metrics go; None = nowhere.
+        resume: go on from the checkpoint in `files`, if there is one.
+        run: what else a checkpoint must agree with, as plain data, for example a data hash.
+        watch: called after every step.
+        stop: asked after every step whether to end here, with a checkpoint.
+        devices: None = all that JAX has.
+
+    Raises:
+        InputError: no molecules or no labels, a source without a network, a checkpoint of
+            another run.
+    """
+    settings = settings or TrainSettings()
+    if not isinstance(force_field.source, GraphSource):
+        raise InputError(
+            "only parameters from the graph are trained here, and these come from a "
+            f"{type(force_field.source).__name__}: start from ForceField.graph(design)"
+        )
+    loop = _Loop.create(
+        force_field, tuple(training), tuple(validation), settings, files, devices or jax.devices()
+    )
+    made_of = {
+        "design": force_field.design.text,
+        "settings": {k: v for k, v in settings.as_json().items() if k != "checkpoint_seconds"},
+        "devices": loop.stepper.n_devices,
+        **(run or {}),
+    }
+    return loop.run(made_of, resume=resume, watch=watch, stop=stop)
+
+
+@dataclass
+class _Loop:
+    """A run: what does not change, and how far it is."""
+
+    force_field: ForceField
+    settings: TrainSettings
+    files: RunFiles | None
+    stepper: Stepper
+    plan: Plan
+    training: list[Prepared]
+    validation: list[Prepared]
+    capacity: Mapping[str, int]
+    n_frames: int
+    total_steps: int
+    steps_in_a_pass: float
+    element_energies: Mapping[int, float] | None
+    step: int = 0
+    seconds: float = 0.0
+    best_score: float = float("inf")
+    without_progress: int = 0
+    n_validations: int = 0
+    history: list[Metrics] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    note: str = ""
+
+    @classmethod
+    def create(
+        cls,
+        force_field: ForceField,
+        training: tuple[Entry, ...],
+        validation: tuple[Entry, ...],
+        settings: TrainSettings,
+        files: RunFiles | None,
+        devices: Sequence[jax.Device],  # pyright: ignore[reportInvalidTypeForm]
+    ) -> "_Loop":
+        elements = None
+        if settings.energy_zero == "elements":
+            elements = fit_element_energies(training)
+        design = force_field.design
+        plan, prepared = prepare(design, (*training, *validation), element_energies=elements)
+        n_frames = min(settings.frames, max(m.frames.energies.size for m in prepared))
+        capacity = batch_capacity(prepared, settings.molecules)
+        optimiser = make_optimiser(settings.optimiser, clip=settings.clip)
+        stepper = Stepper(force_field, optimiser, LossWeights.of(settings), devices)
+        own = prepared[: len(training)]
+        _refuse_unlabelled(own, settings)
+        loop = cls(
+            force_field,
+            settings,
+            files,
+            stepper,
+            plan,
+            own,
+            prepared[len(training) :],
+            capacity,
+            n_frames,
+            total_steps=0,
+            steps_in_a_pass=0.0,
+            element_energies=elements,
+        )
+        n_batches = sum(1 for _ in _first_pass(loop.stream()))
+        loop.steps_in_a_pass = max(n_batches, 1) / stepper.n_devices
+        loop.total_steps = ceil(loop.steps_in_a_pass * settings.epochs)
+        return loop
+
+    def stream(self) -> Iterator[tuple[int, Choice]]:
+        """Batches of the whole run, from its start."""
+        return batches(
+            self.training,
+            capacity=self.capacity,
+            n_molecules=self.settings.molecules,
+            n_frames=self.n_frames,
+            seed=self.settings.seed,
+        )
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is done."""
+        done = self.step / self.total_steps
+        if self.settings.seconds is not None:
+            done = max(done, self.seconds / self.settings.seconds)
+        return min(done, 1.0)
+
+    def run(
+        self,
+        made_of: Mapping[str, Any],
+        *,
+        resume: bool,
+        watch: Callable[[Progress], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> TrainResult:
+        """All steps."""
+        state = self.stepper.start()
+        # A copy, since a step uses its state up
+        best: Packed = jax.tree.map(np.array, state.average)
+        if resume and self.files is not None and self.files.checkpoint.is_file():
+            state, best = self._resumed(Checkpoint(state, best, {}), made_of)
+        elif self.files is not None:
+            self.files.metrics.unlink(missing_ok=True)
+            self.files.checkpoint.unlink(missing_ok=True)
+        choices = islice(self.stream(), self.step * self.stepper.n_devices, None)
+        before, saved, started = self.seconds, time.monotonic(), time.monotonic()
+        ending = "complete"
+        while self.fraction < 1 and ending == "complete":
+            self.note = ""
+            state, rate = self._stepped(state, choices)
+            self.seconds = before + time.monotonic() - started
+            if self.fraction * self.settings.validations >= self.n_validations + 1:
+                best = self._validated(state, best, rate)
+            ending = self._ending(stop)
+            due = time.monotonic() - saved > self.settings.checkpoint_seconds
+            if due or ending == "stopped":
+                self._save(Checkpoint(state, best, {}), made_of)
+                saved = time.monotonic()
+            if watch is not None:
+                last = self.history[-1] if self.history else {}
+                watch(Progress(self.fraction, self.step, self.seconds, last, self.note))
+        kept = state.average if self.best_score == float("inf") else best
+        result = ForceField(self.force_field.design, self.stepper.source(kept))
+        return TrainResult(
+            result, tuple(self.history), self.step, self.seconds, ending, self.element_energies
+        )
+
+    def _stepped(
+        self, state: TrainState, choices: Iterator[tuple[int, Choice]]
+    ) -> tuple[TrainState, float]:
+        """The state after one more step, and the learning rate of that step."""
+        given = self._next_batches(choices)
+        rate = learning_rate(
+            self.fraction, highest=self.settings.highest_rate, warmup=self.settings.warmup
+        )
+        state, measures = self.stepper.step(state, given, rate=rate, memory=self._memory())
+        self.tally.add(measures)
+        self.step += 1
+        return state, rate
+
+    def _ending(self, stop: Callable[[], bool] | None) -> str:
+        if self.settings.patience and self.without_progress >= self.settings.patience:
+            return "patience"
+        stopped = self.fraction < 1 and stop is not None and stop()
+        return "stopped" if stopped else "complete"
+
+    def _next_batches(self, choices: Iterator[tuple[int, Choice]]) -> list[Batch]:
+        drawn = islice(choices, self.stepper.n_devices)
+        return [self._collated(self.training, choice) for _, choice in drawn]
+
+    def _collated(self, molecules: Sequence[Prepared], choice: Choice) -> Batch:
+        return collate(
+            self.plan,
+            [molecules[index] for index, _ in choice],
+            [frames for _, frames in choice],
+            capacity=self.capacity,
+            n_molecules=self.settings.molecules,
+            n_frames=self.n_frames,
+        )
+
+    def _memory(self) -> float:
+        """Part of the averaged weights that stays: their memory is a part of the whole run."""
+        n_steps = (self.step + 1) / max(self.fraction, 1 / self.total_steps)
+        return 1 - 1 / max(min(self.settings.average * n_steps, self.step + 1), 1)
+
+    def _validated(self, state: TrainState, best: Packed, rate: float) -> Packed:
+        """Measure, write down, and say which weights are the best so far."""
+        self.n_validations = int(self.fraction * self.settings.validations)
+        line: Metrics = {
+            "step": self.step,
+            "epoch": round(self.step / self.steps_in_a_pass, 2),
+            "seconds": round(self.seconds, 3),
+            "learning_rate": rate,
+            **self.tally.rmse("train"),
+        }
+        self.tally = Tally()
+        if self.validation:
+            choices = one_pass(
+                self.validation,
+                capacity=self.capacity,
+                n_molecules=self.settings.molecules,
+                n_frames=self.n_frames,
+            )
+            found = Tally()
+            for choice in choices:
+                batch = self._collated(self.validation, choice)
+                found.add(self.stepper.errors(state.average, batch))
+            line |= found.rmse("validation")
+            n_atoms = float(np.mean([m.sizes["atom"] for m in self.validation]))
+            score = found.score(self.settings.force_weight, self.settings.energy_weight, n_atoms)
+            self.without_progress += score is not None
+            if score is not None and score < self.best_score:
+                self.best_score, self.without_progress = score, 0
+                best = jax.tree.map(np.array, state.average)
+        self.history.append(line)
+        if self.files is not None:
+            try:
+                append_metrics(self.files.metrics, line)
+            except OSError as error:
+                self.note = f"metrics were not written: {error.strerror or error}"
+        return best
+
+    def _save(self, checkpoint: Checkpoint, made_of: Mapping[str, Any]) -> None:
+        """Write a checkpoint; notes why not, and lets the run go on, where that fails."""
+        if self.files is None:
+            return
+        progress = {name: getattr(self, name) for name in _KEPT} | {"tally": self.tally.as_json()}
+        try:
+            write_checkpoint(self.files.checkpoint, replace(checkpoint, progress=progress), made_of)
+        except OSError as error:
+            self.note = f"no checkpoint was written: {error.strerror or error}"
+
+    def _resumed(self, start: Checkpoint, made_of: Mapping[str, Any]) -> tuple[TrainState, Packed]:
+        assert self.files is not None
+        found = read_checkpoint(self.files.checkpoint, start, made_of)
+        for name in _KEPT:
+            setattr(self, name, found.progress[name])
+        self.tally = Tally(**found.progress["tally"])
+        self.history = keep_metrics(self.files.metrics, self.step)
+        return found.state, found.best
+
+
+def _first_pass(stream: Iterator[tuple[int, Choice]]) -> Iterator[Choice]:
+    for n_passes, choice in stream:
+        if n_passes:
+            return
+        yield choice
+
+
+def _refuse_unlabelled(molecules: Sequence[Prepared], settings: TrainSettings) -> None:
+    """Refuse data that say nothing to the loss."""
+    if not molecules:
+        raise InputError("there is nothing to train on: give at least one molecule")
+    enough = 2 if settings.energy_zero == "molecule" else 1
+    for molecule in molecules:
+        own = molecule.frames
+        if settings.force_weight and own.has_forces.any():
+            return
+        if settings.energy_weight and own.has_energy.sum() >= enough:
+            return
+    raise InputError(
+        "no molecule has forces, or energies of two frames, that have a weight: nothing can be "
+        "learnt from these data; look at them with `isthmus data info`"
+    )

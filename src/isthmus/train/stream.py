@@ -1,0 +1,86 @@
+"""Which molecules and frames each step sees: a function of the seed and of nothing else."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Int
+
+from isthmus.train.batch import Prepared, Sizes
+
+__all__ = ["Choice", "batch_capacity", "batches", "one_pass"]
+
+Choice = list[tuple[int, Int[np.ndarray, " _"]]]
+"""Molecules of a batch by index, each with its frames."""
+
+_SPREAD = 3.0
+"""Room of a batch above the mean, in standard deviations of its size."""
+
+
+def batch_capacity(molecules: Sequence[Prepared], n_molecules: int) -> dict[str, int]:
+    """Rows of each table that a batch of `n_molecules` has room for.
+
+    Any single molecule fits; most batches of `n_molecules` do, and those that do not are closed
+    earlier. One row more, so that what is added to fill a batch has an atom of its own.
+    """
+    capacity = {}
+    for table in molecules[0].sizes:
+        counts = np.array([m.sizes[table] for m in molecules], dtype=float)
+        n = min(n_molecules, len(molecules))
+        typical = n * counts.mean() + _SPREAD * np.sqrt(n) * counts.std()
+        wanted = max(counts.max(), min(typical, n * counts.max())) + 1
+        capacity[table] = -(-int(np.ceil(wanted)) // 8) * 8
+    return capacity
+
+
+def batches(
+    molecules: Sequence[Prepared],
+    *,
+    capacity: Sizes,
+    n_molecules: int,
+    n_frames: int,
+    seed: int,
+) -> Iterator[tuple[int, Choice]]:
+    """Batches without end: molecules in random order, again and again, packed until full.
+
+    Yields:
+        The number of whole passes over the molecules before this batch, and the batch.
+    """
+    random = np.random.default_rng([seed, 1])
+    waiting: Choice = []
+    rows = dict.fromkeys(capacity, 0)
+    n_passes = 0
+    while True:
+        for index in random.permutation(len(molecules)).tolist():
+            molecule = molecules[index]
+            n_own = molecule.frames.energies.size
+            chosen = np.sort(random.permutation(n_own)[:n_frames])
+            if len(waiting) == n_molecules or not _fits(rows, molecule, capacity):
+                yield n_passes, waiting
+                waiting, rows = [], dict.fromkeys(capacity, 0)
+            waiting.append((index, chosen))
+            for table, count in molecule.sizes.items():
+                rows[table] += count
+        n_passes += 1
+
+
+def one_pass(
+    molecules: Sequence[Prepared], *, capacity: Sizes, n_molecules: int, n_frames: int
+) -> Iterator[Choice]:
+    """Every frame of every molecule once, in order."""
+    waiting: Choice = []
+    rows = dict.fromkeys(capacity, 0)
+    for index, molecule in enumerate(molecules):
+        n_own = molecule.frames.energies.size
+        for start in range(0, n_own, n_frames):
+            if len(waiting) == n_molecules or not _fits(rows, molecule, capacity):
+                yield waiting
+                waiting, rows = [], dict.fromkeys(capacity, 0)
+            waiting.append((index, np.arange(start, min(start + n_frames, n_own))))
+            for table, count in molecule.sizes.items():
+                rows[table] += count
+    if waiting:
+        yield waiting
+
+
+def _fits(rows: Sizes, molecule: Prepared, capacity: Sizes) -> bool:
+    return all(rows[t] + count < capacity[t] for t, count in molecule.sizes.items())
