@@ -70,7 +70,7 @@ $(CORE): | $(BIN)/python
 
 $(FULL): | $(BIN)/python
 	@echo 'installing isthmus and its test tools into $(VENV) (one to three minutes the first time)'
-	@$(BIN)/pip install -qq -e '.[test,dev,report]'
+	@$(BIN)/pip install -qq -e '.[test,dev,report,qm]'
 	@rm -f $(VENV)/.core-* $(VENV)/.full-*
 	@touch $(CORE) $@
 

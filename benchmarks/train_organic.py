@@ -120,7 +120,7 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
     arguments.add_argument("--designs", default="class1,class2plus")
     arguments.add_argument("--seeds", default="0")
-    arguments.add_argument("--epochs", type=int, default=60)
+    arguments.add_argument("--epochs", type=int, default=40)
     arguments.add_argument("--optimiser", default="muon")
     arguments.add_argument("--test", action="store_true", help="measure on the test molecules")
     arguments.add_argument("--prototype", type=Path, help="graph_class2.py, to be run beside")
@@ -129,15 +129,11 @@ def main() -> None:
     chosen = arguments.parse_args()
     data = chosen.data / "organic_gfn2_500K.h5"
     split = read_split(data.with_suffix(".split.json"))
-    parts = {
-        name: part.in_memory() for name, part in split.apply(read_dataset(data)).items()
-    }
+    parts = {name: part.in_memory() for name, part in split.apply(read_dataset(data)).items()}
     rows = []
     for seed in map(int, chosen.seeds.split(",")):
         for name in chosen.designs.split(","):
-            settings = TrainSettings(
-                epochs=chosen.epochs, seed=seed, optimiser=chosen.optimiser
-            )
+            settings = TrainSettings(epochs=chosen.epochs, seed=seed, optimiser=chosen.optimiser)
             rows.append(fit(name, parts, settings, test=chosen.test, save=chosen.save))
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     if chosen.prototype is not None:

@@ -167,7 +167,7 @@ def _pairs(method: str) -> Case:
 CASES = (
     *(
         Case(f"preset {design}", partial(_preset, design), frozenset({design, FreeSource}))
-        for design in ("class1", "class2", "class2plus")
+        for design in ("class1", "class2", "class2plus", "class2plus5")
     ),
     Case("preset mmff", _mmff, frozenset({"mmff", MMFFSource})),
     Case("graph class2plus", _graph, frozenset({GraphSource})),

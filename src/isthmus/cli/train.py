@@ -64,7 +64,7 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Passes over the data; 60, and no limit with --time."
+            metavar="N", min=1, help="Passes over the data; 40, and no limit with --time."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all random numbers.")] = 0,
@@ -89,7 +89,7 @@ def train(
             help="Of squared energies over the number of atoms, in (kcal/mol)², against squared "
             "forces in (kcal/mol/Å)².",
         ),
-    ] = 2.0,
+    ] = 60.0,
     charge_weight: Annotated[
         float, typer.Option(metavar="X", help="Of squared errors of charges, in e².")
     ] = 0.0,
@@ -118,7 +118,7 @@ def train(
     width: Annotated[int, typer.Option(metavar="N", min=1, help="Of the network's layers.")] = 96,
     depth: Annotated[
         int, typer.Option(metavar="N", min=1, help="Rounds of messages along bonds.")
-    ] = 4,
+    ] = 3,
     format: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="spice, ani1, md17, ase or ase:NAME; else recognised."),
@@ -168,7 +168,7 @@ def train(
         level_of_theory=level_of_theory,
     )
     settings = TrainSettings(
-        epochs=epochs or (60 if seconds is None else _UNLIMITED),
+        epochs=epochs or (40 if seconds is None else _UNLIMITED),
         seconds=seconds,
         molecules=molecules,
         frames=frames,

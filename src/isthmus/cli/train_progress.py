@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from isthmus.train.loop import Progress as Done
+    from isthmus.train.result import Progress as Done
     from isthmus.train.settings import TrainSettings
 
 __all__ = ["TrainingBar"]

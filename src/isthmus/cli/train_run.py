@@ -63,6 +63,7 @@ def run_training(request: Request) -> int:
         InputError: wrong options, unfit data, files that exist.
     """
     from isthmus.cli.compilation_cache import keep_compiled
+    from isthmus.cli.train_free import fit_free
     from isthmus.designs.schema import find_design
     from isthmus.train.run_files import RunFiles
 
@@ -74,11 +75,15 @@ def run_training(request: Request) -> int:
     keep_compiled()
     parts = _read(request)
     with _interruptions() as stop:
-        fit = _fit_graph if request.source == "graph" else _fit_free
-        fitted = fit(request, design, parts, files, stop)
-        settings = {"source": request.source, **request.settings.as_json()}
+        settings: dict[str, Any] = {"source": request.source}
         if request.source == "graph":
-            settings["network"] = asdict(request.network)
+            fitted = _fit_graph(request, design, parts, files, stop)
+            settings |= {**request.settings.as_json(), "network": asdict(request.network)}
+        else:
+            seconds = request.settings.seconds
+            found = fit_free(design, parts.training, seconds=seconds, stop=stop)
+            force_field, run, stopped = found
+            fitted = Fitted(force_field, (), run, stopped)
         _finish(request, parts, files, fitted, settings)
     if fitted.stopped:
         again = " (the same command with --resume goes on)" if request.source == "graph" else ""
@@ -90,11 +95,12 @@ def run_training(request: Request) -> int:
 
 def _refuse_existing(request: Request, files: "RunFiles") -> None:
     from isthmus.cli.files import refuse_existing
+    from isthmus.cli.train_free import refuse_graph_options
 
     replaced = request.overwrite or request.resume
     refuse_existing(files.model, suffix=".safetensors", overwrite=replaced)
-    if request.resume and request.source == "free":
-        raise InputError("--resume: a free fit takes a minute and has no checkpoint; run it again")
+    if request.source == "free":
+        refuse_graph_options(request.settings, resume=request.resume)
     if request.resume and not files.checkpoint.is_file():
         raise InputError(
             f"there is no checkpoint '{files.checkpoint}' to resume: the run was completed, or "

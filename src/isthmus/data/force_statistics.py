@@ -25,8 +25,10 @@ __all__ = ["ForceStatistics", "Moments", "force_statistics"]
 _MOST_FRAMES = 40
 """Frames of a molecule that are compared with each other"""
 
-_FARTHEST = 0.05
-"""Similar frames: root mean square distance of superposed atoms at most this [nm]"""
+_FARTHEST = 0.04
+"""Similar frames: no atom is farther than this from where it is in the other, superposed [nm].
+On thermal frames of small molecules the slope is then 0.93 to 1.0; at 0.1 nm, where methyl groups
+have turned, it may be 0.4."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _work(
     first, second = np.triu_indices(n_frames, k=1)
     rotation = _superposing(positions[first], positions[second])
     moved = positions[second] @ rotation
-    distance = np.sqrt(np.square(moved - positions[first]).sum(axis=2).mean(axis=1))
+    distance = np.linalg.norm(moved - positions[first], axis=2).max(axis=1)
     chosen = set()
     for frame in range(n_frames):
         mine = np.flatnonzero((first == frame) | (second == frame))

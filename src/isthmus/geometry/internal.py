@@ -124,4 +124,6 @@ def wilson_angle(u: Vectors, v: Vectors, w: Vectors) -> Values:
     normal = cross(v, w)
     along = cross(u, normal)
     square = dot(along, along)
-    return jnp.arctan2(dot(u, normal), square * _inverse_root(square))
+    # Where v and w are parallel there is no plane: 0, and no gradient that is not a number
+    flat = jnp.where(dot(normal, normal) > 0, square * _inverse_root(square), 1.0)
+    return jnp.arctan2(dot(u, normal), flat)

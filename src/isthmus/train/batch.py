@@ -19,6 +19,7 @@ from isthmus.errors import InputError
 from isthmus.terms.bound import LaidOut, Layout
 from isthmus.train.structure import (
     ATOM,
+    EDGE,
     MOLECULE,
     Address,
     Structure,
@@ -210,7 +211,10 @@ def collate(
         fill = capacity[ATOM] - 1 if address.apart else None
         if address.into == MOLECULE:
             fill = n_molecules
-        leaves.append(_filled(parts, capacity[address.table], fill))
+        leaf = _filled(parts, capacity[address.table], fill)
+        if not any(map(len, parts)):
+            _fill_empty(leaf, address, capacity)
+        leaves.append(leaf)
     structure = _sized(jax.tree.unflatten(plan.tree, leaves), capacity)
     labels = _labels(molecules, frames, starts[ATOM], (capacity[ATOM], n_molecules, n_frames))
     return Batch(structure, *labels)
@@ -239,6 +243,8 @@ def _labels(
         labelled = (own.has_forces, own.has_energy, own.has_charges, own.has_dipole)
         known = np.arange(n_frames) < len(chosen)
         by_molecule[4:, place] = np.stack(labelled)[:, repeated] * known
+    # The last atom, which belongs to no molecule, is at a distance from the first
+    by_atom[:3, -1] = by_atom[:3, 0] + 1.0
     return (
         by_atom[:3],
         by_atom[3:6],
@@ -271,6 +277,14 @@ def _filled(parts: list[np.ndarray], n_rows: int, fill: int | None) -> np.ndarra
     elif place:
         result[place:] = result[0]
     return result
+
+
+def _fill_empty(leaf: np.ndarray, address: Address, capacity: Sizes) -> None:
+    """Where no row can be copied: an edge as in `_labels`, and signs that are none are 1."""
+    if address == Address(EDGE, ATOM):
+        leaf[:] = 0, capacity[ATOM] - 1
+    elif address == Address("angle in space"):
+        leaf[:] = 1
 
 
 def _sized(structure: Structure, capacity: Sizes) -> Structure:

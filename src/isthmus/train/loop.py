@@ -18,60 +18,24 @@ from isthmus.train.batch import Batch, Plan, Prepared, collate, prepare
 from isthmus.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from isthmus.train.element_energies import fit_element_energies
 from isthmus.train.optimiser import learning_rate, make_optimiser
+from isthmus.train.result import Metrics, Progress, TrainResult
 from isthmus.train.run_files import RunFiles, append_metrics, keep_metrics
 from isthmus.train.settings import TrainSettings
 from isthmus.train.static_loss import LossWeights
 from isthmus.train.step import Stepper, TrainState
 from isthmus.train.stream import Choice, batch_capacity, batches, one_pass
 from isthmus.train.tally import Tally
+from isthmus.train.validation import validation_errors
 
-__all__ = ["Progress", "TrainResult", "train"]
+__all__ = ["train"]
 
-Metrics = dict[str, Any]
 Packed = Mapping[str, jax.Array | np.ndarray]
 
-_KEPT = ("step", "seconds", "best_score", "without_progress", "n_validations")
+_KEPT = ("step", "seconds", "preparation", "best_score", "without_progress", "n_validations")
 """What a checkpoint keeps of a run, beside weights and sums"""
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is, for those who watch it.
-
-    Attributes:
-        fraction: of the whole run, from 0 to 1.
-        step: number of steps done.
-        seconds: used so far, in all sessions.
-        metrics: of the last validation, or empty.
-        note: what could not be done, for example a checkpoint that could not be written.
-    """
-
-    fraction: float
-    step: int
-    seconds: float
-    metrics: Mapping[str, Any]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a run gives.
-
-    Attributes:
-        force_field: with the best weights.
-        history: metrics of every validation; errors in kcal/mol and kcal/mol/Å.
-        steps: how many were done.
-        seconds: how long they took, compilation included.
-        ending: "complete", "patience" or "stopped".
-        element_energies: by atomic number [kJ/mol], if energies were counted from them.
-    """
-
-    force_field: ForceField
-    history: tuple[Metrics, ...]
-    steps: int
-    seconds: float
-    ending: str
-    element_energies: Mapping[int, float] | None
+_COUNTED = 4
+"""Passes over the data that tell how many batches are in one"""
 
 
 def train(
@@ -144,6 +108,7 @@ class _Loop:
     element_energies: Mapping[int, float] | None
     step: int = 0
     seconds: float = 0.0
+    preparation: float = 0.0
     best_score: float = float("inf")
     without_progress: int = 0
     n_validations: int = 0
@@ -168,7 +133,9 @@ class _Loop:
         plan, prepared = prepare(design, (*training, *validation), element_energies=elements)
         n_frames = min(settings.frames, max(m.frames.energies.size for m in prepared))
         capacity = batch_capacity(prepared, settings.molecules)
-        optimiser = make_optimiser(settings.optimiser, clip=settings.clip)
+        optimiser = make_optimiser(
+            settings.optimiser, clip=settings.clip, decay=settings.weight_decay
+        )
         stepper = Stepper(force_field, optimiser, LossWeights.of(settings), devices)
         own = prepared[: len(training)]
         _refuse_unlabelled(own, settings)
@@ -186,8 +153,7 @@ class _Loop:
             steps_in_a_pass=0.0,
             element_energies=elements,
         )
-        n_batches = sum(1 for _ in _first_pass(loop.stream()))
-        loop.steps_in_a_pass = max(n_batches, 1) / stepper.n_devices
+        loop.steps_in_a_pass = _batches_in_a_pass(loop.stream()) / stepper.n_devices
         loop.total_steps = ceil(loop.steps_in_a_pass * settings.epochs)
         return loop
 
@@ -203,10 +169,11 @@ class _Loop:
 
     @property
     def fraction(self) -> float:
-        """How much of the run is done."""
+        """How much of the run is done; compilation is no part of it, but counts as time used."""
         done = self.step / self.total_steps
         if self.settings.seconds is not None:
-            done = max(done, self.seconds / self.settings.seconds)
+            for_steps = max(self.settings.seconds - self.preparation, 1e-6)
+            done = max(done, (self.seconds - self.preparation) / for_steps)
         return min(done, 1.0)
 
     def run(
@@ -228,10 +195,13 @@ class _Loop:
             self.files.checkpoint.unlink(missing_ok=True)
         choices = islice(self.stream(), self.step * self.stepper.n_devices, None)
         before, saved, started = self.seconds, time.monotonic(), time.monotonic()
-        ending = "complete"
+        ending, compiled = "complete", False
         while self.fraction < 1 and ending == "complete":
             self.note = ""
             state, rate = self._stepped(state, choices)
+            if not compiled:
+                self.preparation += self._ready(state) - started
+                compiled = True
             self.seconds = before + time.monotonic() - started
             if self.fraction * self.settings.validations >= self.n_validations + 1:
                 best = self._validated(state, best, rate)
@@ -248,6 +218,13 @@ class _Loop:
         return TrainResult(
             result, tuple(self.history), self.step, self.seconds, ending, self.element_energies
         )
+
+    def _ready(self, state: TrainState) -> float:
+        """When the first step is done and all programs are compiled, by the clock of the run."""
+        if self.validation:
+            self._errors(state.average)
+        jax.block_until_ready(state.weights)
+        return time.monotonic()
 
     def _stepped(
         self, state: TrainState, choices: Iterator[tuple[int, Choice]]
@@ -299,19 +276,9 @@ class _Loop:
         }
         self.tally = Tally()
         if self.validation:
-            choices = one_pass(
-                self.validation,
-                capacity=self.capacity,
-                n_molecules=self.settings.molecules,
-                n_frames=self.n_frames,
-            )
-            found = Tally()
-            for choice in choices:
-                batch = self._collated(self.validation, choice)
-                found.add(self.stepper.errors(state.average, batch))
-            line |= found.rmse("validation")
-            n_atoms = float(np.mean([m.sizes["atom"] for m in self.validation]))
-            score = found.score(self.settings.force_weight, self.settings.energy_weight, n_atoms)
+            errors = self._errors(state.average)
+            line |= errors
+            score = self._score(errors)
             self.without_progress += score is not None
             if score is not None and score < self.best_score:
                 self.best_score, self.without_progress = score, 0
@@ -323,6 +290,40 @@ class _Loop:
             except OSError as error:
                 self.note = f"metrics were not written: {error.strerror or error}"
         return best
+
+    def _errors(self, weights: Mapping[str, jax.Array]) -> Metrics:
+        """Errors on the validation molecules."""
+        choices = list(
+            one_pass(
+                self.validation,
+                capacity=self.capacity,
+                n_molecules=self.settings.molecules,
+                n_frames=self.n_frames,
+            )
+        )
+        found = [
+            self.stepper.errors(weights, self._collated(self.validation, choice))
+            for choice in choices
+        ]
+        centred = self.settings.energy_zero == "molecule"
+        return validation_errors(choices, found, centred=centred)
+
+    def _score(self, errors: Metrics) -> float | None:
+        """Weighted mean squares of forces, and of energies over the mean number of atoms.
+
+        None where nothing that has a weight is labelled.
+        """
+        n_atoms = float(np.mean([m.sizes["atom"] for m in self.validation]))
+        settings = self.settings
+        parts = [
+            weight * error**2
+            for weight, error in (
+                (settings.force_weight, errors["validation_force_rmse"]),
+                (settings.energy_weight / n_atoms, errors["validation_energy_rmse"]),
+            )
+            if weight and error is not None
+        ]
+        return sum(parts) if parts else None
 
     def _save(self, checkpoint: Checkpoint, made_of: Mapping[str, Any]) -> None:
         """Write a checkpoint; notes why not, and lets the run go on, where that fails."""
@@ -344,11 +345,13 @@ class _Loop:
         return found.state, found.best
 
 
-def _first_pass(stream: Iterator[tuple[int, Choice]]) -> Iterator[Choice]:
-    for n_passes, choice in stream:
-        if n_passes:
-            return
-        yield choice
+def _batches_in_a_pass(stream: Iterator[tuple[int, Choice]]) -> float:
+    """On the average over a few passes, since few molecules do not fill their last batch."""
+    for n_batches, (n_passes, _) in enumerate(stream, start=1):
+        # The batch at hand was filled, at least in part, in the pass before
+        if n_passes >= _COUNTED:
+            return n_batches / n_passes
+    raise AssertionError("the stream has no end")
 
 
 def _refuse_unlabelled(molecules: Sequence[Prepared], settings: TrainSettings) -> None:

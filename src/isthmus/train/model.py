@@ -9,6 +9,7 @@ forward mode: half the work and memory of reverse over reverse, and no scatter o
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from isthmus.designs.design import Design
@@ -18,7 +19,29 @@ from isthmus.train.batch import Batch
 from isthmus.train.static_loss import LossWeights, Values, membership, static_loss
 from isthmus.train.structure import ATOM, Rows, Structure, table_of
 
-__all__ = ["Measures", "energies", "energies_and_forces", "errors", "loss_and_gradient"]
+__all__ = [
+    "Measures",
+    "Residuals",
+    "energies",
+    "energies_and_forces",
+    "errors",
+    "loss_and_gradient",
+]
+
+
+class Residuals(eqx.Module):
+    """Errors of a batch: summed squares of forces, and energies one by one.
+
+    Attributes:
+        force_squares, force_count: over all labelled components.
+        offsets: model less reference, with one constant a molecule [kJ/mol].
+        known: 1 where there is an energy, else 0.
+    """
+
+    force_squares: Float[Array, ""]
+    force_count: Float[Array, ""]
+    offsets: Float[Array, "molecules frames"]
+    known: Float[Array | np.ndarray, "molecules frames"]
 
 
 class Measures(eqx.Module):
@@ -71,12 +94,13 @@ def energies_and_forces(
     return energy, -gradient
 
 
-def errors(design: Design, source: GraphSource, batch: Batch, weights: LossWeights) -> Measures:
+def errors(design: Design, source: GraphSource, batch: Batch) -> Residuals:
     """Errors on a batch."""
     values = source.values(design, batch.structure.graph)
     energy, forces = energies_and_forces(design, batch, values)
-    measures, _, _ = _residuals(batch, energy, forces, weights)
-    return measures
+    error, atoms = _force_errors(batch, forces)
+    squares, count = jnp.sum(error * error), 3 * jnp.sum(atoms)
+    return Residuals(squares, count, energy - batch.energies, jnp.asarray(batch.energy_weights))
 
 
 def loss_and_gradient(
@@ -106,8 +130,7 @@ def _residuals(
 ) -> tuple[Measures, Array, Array]:
     """Errors, and the derivatives of the loss by energies and by forces."""
     mask = membership(batch.structure, ATOM, energy.shape[0])
-    atoms = mask.T @ jnp.asarray(batch.force_weights)
-    error = (forces - batch.forces) * atoms
+    error, atoms = _force_errors(batch, forces)
     force_count = 3 * jnp.sum(atoms)
     force_squares = jnp.sum(error * error)
     known = jnp.asarray(batch.energy_weights)
@@ -125,6 +148,13 @@ def _residuals(
     loss = scale * force_squares + jnp.sum(factor * offset * offset)
     measures = Measures(loss, force_squares, force_count, energy_squares, energy_count)
     return measures, 2 * factor * offset, 2 * scale * error
+
+
+def _force_errors(batch: Batch, forces: Array) -> tuple[Array, Array]:
+    """Errors of forces, 0 where there is no label, and by atom and frame whether there is one."""
+    mask = membership(batch.structure, ATOM, batch.energies.shape[0])
+    atoms = mask.T @ jnp.asarray(batch.force_weights)
+    return (forces - batch.forces) * atoms, atoms
 
 
 def _taken(value: Array, rows: Rows | None) -> Array:

@@ -69,15 +69,16 @@ class Packing:
         return jax.tree.unflatten(self._tree, leaves)
 
 
-def make_optimiser(name: str, *, clip: float) -> optax.GradientTransformation:
+def make_optimiser(name: str, *, clip: float, decay: float) -> optax.GradientTransformation:
     """Updates of packed weights for a learning rate of 1; multiply them by that of the step.
 
     Args:
         name: "muon" or "adam".
         clip: see `clip_by_habit`.
+        decay: part of the weights that a step of the rate 1 takes away.
     """
     if name == "adam":
-        return optax.chain(clip_by_habit(clip), optax.adam(1.0))
+        return optax.chain(clip_by_habit(clip), optax.adamw(1.0, weight_decay=decay))
 
     def matrices(packed: Packed) -> dict[str, optax.contrib.MuonDimensionNumbers | None]:
         numbers = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=2)
@@ -107,7 +108,7 @@ def clip_by_habit(factor: float) -> optax.GradientTransformation:
     ) -> tuple[optax.Updates, _Habit]:
         del params
         assert isinstance(state, _Habit)
-        length = optax.tree.norm(updates)
+        length = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(updates)))
         finite = jnp.isfinite(length) & (length > 0)
         first = state.n_steps == 0
         log = jnp.log(jnp.where(finite, length, 1.0))

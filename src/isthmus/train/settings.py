@@ -26,6 +26,7 @@ class TrainSettings:
         optimiser: "muon" or "adam".
         learning_rate: its highest value; None = what suits the optimiser.
         warmup: part of the run over which the learning rate rises; then it falls to 0 as a cosine.
+        weight_decay: part of the weights that a step of the learning rate 1 takes away.
         clip: gradients longer than this many times their usual length are shortened to it.
         average: time constant of the averaged weights, as part of the run.
         force_weight, energy_weight, dipole_weight, charge_weight: of the mean squares of force
@@ -40,17 +41,18 @@ class TrainSettings:
         seed: of weights, order of molecules and choice of frames.
     """
 
-    epochs: int = 60
+    epochs: int = 40
     seconds: float | None = None
     molecules: int = 8
     frames: int = 30
     optimiser: str = "muon"
     learning_rate: float | None = None
     warmup: float = 0.1
+    weight_decay: float = 0.0
     clip: float = 3.0
     average: float = 0.01
     force_weight: float = 1.0
-    energy_weight: float = 2.0
+    energy_weight: float = 60.0
     dipole_weight: float = 0.0
     charge_weight: float = 0.0
     energy_zero: str = "molecule"
@@ -76,7 +78,14 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise InputError(f"{name} = {value}: a positive number is wanted")
-        weights = ("force_weight", "energy_weight", "dipole_weight", "charge_weight", "restraint")
+        weights = (
+            "force_weight",
+            "energy_weight",
+            "dipole_weight",
+            "charge_weight",
+            "restraint",
+            "weight_decay",
+        )
         for name in (*weights, "patience", "seed"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} = {getattr(self, name)}: 0 or more is wanted")

@@ -14,7 +14,7 @@ from isthmus.designs.design import Design
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.parameters.graph.source import GraphSource
 from isthmus.train.batch import Batch
-from isthmus.train.model import Measures, errors, loss_and_gradient
+from isthmus.train.model import Measures, Residuals, errors, loss_and_gradient
 from isthmus.train.optimiser import Packing
 from isthmus.train.static_loss import LossWeights
 
@@ -66,7 +66,7 @@ class Stepper:
         )
         self._unpack = jax.jit(self._packing.unpack)
         self._errors = jax.jit(
-            lambda packed, batch: errors(design, self._packing.unpack(packed), batch, weights),
+            lambda packed, batch: errors(design, self._packing.unpack(packed), batch),
             compiler_options=options,
         )
 
@@ -100,7 +100,7 @@ class Stepper:
         with jax.default_matmul_precision("highest"):
             return self._step(state, given, jnp.float32(rate), jnp.float32(memory))
 
-    def errors(self, packed: Mapping[str, Array], batch: Batch) -> Measures:
+    def errors(self, packed: Mapping[str, Array], batch: Batch) -> Residuals:
         """Errors on a batch, on one device."""
         with jax.default_matmul_precision("highest"):
             return self._errors(dict(packed), batch)

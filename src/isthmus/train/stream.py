@@ -40,20 +40,27 @@ def batches(
     n_frames: int,
     seed: int,
 ) -> Iterator[tuple[int, Choice]]:
-    """Batches without end: molecules in random order, again and again, packed until full.
+    """Batches without end: all frames in random order, again and again, packed until full.
+
+    In a pass every frame comes once; molecules with more than `n_frames` come several times, with
+    other frames each.
 
     Yields:
-        The number of whole passes over the molecules before this batch, and the batch.
+        The number of whole passes over the frames before this batch, and the batch.
     """
     random = np.random.default_rng([seed, 1])
     waiting: Choice = []
     rows = dict.fromkeys(capacity, 0)
     n_passes = 0
     while True:
-        for index in random.permutation(len(molecules)).tolist():
+        pieces: Choice = []
+        for index, molecule in enumerate(molecules):
+            order = random.permutation(molecule.frames.energies.size)
+            starts = range(0, len(order), n_frames)
+            pieces += [(index, np.sort(order[start : start + n_frames])) for start in starts]
+        for place in random.permutation(len(pieces)).tolist():
+            index, chosen = pieces[place]
             molecule = molecules[index]
-            n_own = molecule.frames.energies.size
-            chosen = np.sort(random.permutation(n_own)[:n_frames])
             if len(waiting) == n_molecules or not _fits(rows, molecule, capacity):
                 yield n_passes, waiting
                 waiting, rows = [], dict.fromkeys(capacity, 0)

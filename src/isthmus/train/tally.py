@@ -59,22 +59,6 @@ class Tally:
             f"{name}_energy_rmse": None if energy is None else energy / KILOCALORIE,
         }
 
-    def score(self, force_weight: float, energy_weight: float, n_atoms: float) -> float | None:
-        """Weighted mean squares of forces, and of energies over the mean number of atoms.
-
-        None where nothing that has a weight was labelled.
-        """
-        errors = self.rmse("")
-        parts = [
-            weight * error**2 / size
-            for weight, error, size in (
-                (force_weight, errors["_force_rmse"], 1.0),
-                (energy_weight, errors["_energy_rmse"], n_atoms),
-            )
-            if weight and error is not None
-        ]
-        return sum(parts) if parts else None
-
 
 def _root(squares: float, count: float) -> float | None:
     return math.sqrt(squares / count) if count else None

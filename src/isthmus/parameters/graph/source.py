@@ -55,7 +55,7 @@ class GraphSettings:
     """
 
     width: int = 96
-    depth: int = 4
+    depth: int = 3
     head_width: int = 96
     features_version: int = FEATURES_VERSION
 

@@ -1,0 +1,290 @@
+"""Normal equations of a bespoke fit: squared residuals, their gradient, the Gauss–Newton matrix.
+
+The Jacobian of the forces is made for some frames at a time, from the derivatives of the clusters
+(`blocks`) through one sparse matrix a term, and summed into JᵀJ; it is never held as a whole. The
+force on an atom depends on the unknowns of the clusters that it is in and of the pairs only, so
+JᵀJ is summed atom by atom, over those.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+from scipy.linalg import get_blas_funcs
+
+from isthmus.train.bespoke.blocks import TermBlock
+from isthmus.train.bespoke.unknowns import Unknowns
+
+__all__ = ["Assembler", "Jacobian", "NormalEquations", "Target"]
+
+_BYTES = 2e8
+"""Size of the part of the Jacobian that is held at a time"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Frames to be reproduced, and how much their residuals count.
+
+    Attributes:
+        positions: [nm].
+        energies: [kJ/mol]; only their differences count. NaN where a frame has none.
+        forces: [kJ/mol/nm]; NaN where a frame has none.
+        energy_weight: of a squared energy residual [(mol/kJ)²]; 0 leaves energies out.
+        force_weight: of a squared residual of one component of a force [(mol nm/kJ)²].
+    """
+
+    positions: Float[np.ndarray, "frames atoms 3"]
+    energies: Float[np.ndarray, " frames"]
+    forces: Float[np.ndarray, "frames atoms 3"]
+    energy_weight: float
+    force_weight: float
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """Σ w r² at some unknowns, half its gradient and half of the matrix of Gauss and Newton.
+
+    Attributes:
+        cost: Σ w r².
+        gradient: Jᵀ w r.
+        matrix: Jᵀ w J.
+        force_rmse: of all components of forces [kJ/mol/nm]; NaN without any.
+        energy_rmse: of the energies about their mean [kJ/mol]; NaN without any.
+    """
+
+    cost: float
+    gradient: Float[np.ndarray, " unknowns"]
+    matrix: Float[np.ndarray, "unknowns unknowns"]
+    force_rmse: float
+    energy_rmse: float
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """Energies [kJ/mol] and forces [kJ/mol/nm] of frames, and derivatives by the unknowns.
+
+    Attributes:
+        energies: one a frame.
+        forces: components first, frames last.
+        energies_by: derivatives of the energies.
+        columns: for each atom, the unknowns on which the force on it depends.
+        forces_by: for each atom, derivatives of the force on it by these, (some, 3, frames).
+    """
+
+    energies: Float[np.ndarray, " frames"]
+    forces: Float[np.ndarray, "3 atoms frames"]
+    energies_by: Float[np.ndarray, "unknowns frames"]
+    columns: tuple[Int[np.ndarray, " _"], ...]
+    forces_by: tuple[Float[np.ndarray, "_ 3 frames"], ...]
+
+    def take(self, n_frames: int) -> "Jacobian":
+        """The first frames only."""
+        return Jacobian(
+            self.energies[:n_frames],
+            self.forces[..., :n_frames],
+            self.energies_by[:, :n_frames],
+            self.columns,
+            tuple(rows[..., :n_frames] for rows in self.forces_by),
+        )
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which unknowns the force on each atom depends on, and where their rows stand.
+
+    Attributes:
+        columns: for each atom, ascending.
+        starts: of the rows of each atom, and the number of all rows; three a column.
+    """
+
+    columns: tuple[Int[np.ndarray, " _"], ...]
+    starts: Int[np.ndarray, " _"]
+
+    def rows(
+        self, atoms: Int[np.ndarray, "*shape"], columns: Int[np.ndarray, "*shape"]
+    ) -> Int[np.ndarray, "*shape"]:
+        """First of the three rows of pairs of an atom and an unknown."""
+        n_all = 1 + max((int(c.max(initial=0)) for c in self.columns), default=0)
+        keys = np.concatenate([k * n_all + c for k, c in enumerate(self.columns)])
+        ranks = np.searchsorted(keys, atoms * n_all + columns)
+        return 3 * ranks
+
+
+@dataclass(frozen=True)
+class _Scatter:
+    """From the clusters of one term to the molecule and the unknowns, as sparse matrices.
+
+    Attributes:
+        block: the term.
+        atoms: from the copies of atoms to the atoms.
+        energies: from (local parameter, cluster) to the unknowns.
+        forces: from (local parameter, 3, copy of an atom) to the rows of a layout.
+    """
+
+    block: TermBlock
+    atoms: sparse.csr_array
+    energies: sparse.csr_array
+    forces: sparse.csr_array
+
+
+def _changes(
+    block: TermBlock, unknowns: Unknowns
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(local parameter, cluster, unknown, factor) of everything that an unknown changes."""
+    change = unknowns.matrix[block.rows.reshape(-1)].tocoo()
+    local, cluster = np.divmod(change.row.astype(np.int64), len(block.atoms_idx))
+    return local, cluster, change.col.astype(np.int64), change.data
+
+
+def _layout(blocks: Sequence[TermBlock], unknowns: Unknowns, n_atoms: int) -> _Layout:
+    n = unknowns.n_unknowns
+    found = [np.empty(0, dtype=np.int64)]
+    for block in blocks:
+        _, cluster, column, _ = _changes(block, unknowns)
+        found.append(np.unique(block.atoms_idx[cluster].astype(np.int64) * n + column[:, None]))
+    atoms, columns = np.divmod(np.unique(np.concatenate(found)), n)
+    starts = np.searchsorted(atoms, np.arange(n_atoms + 1))
+    split = tuple(np.split(columns, starts[1:-1]))
+    return _Layout(split, 3 * starts)
+
+
+def _scatter(block: TermBlock, unknowns: Unknowns, layout: _Layout) -> _Scatter:
+    n_clusters, size = block.atoms_idx.shape
+    n_local, own, n_atoms = len(block.rows), n_clusters * size, len(layout.columns)
+    local, cluster, column, factor = _changes(block, unknowns)
+    component, place = np.arange(3)[:, None, None], np.arange(size)[None, :, None]
+    source = (local * 3 + component) * own + cluster * size + place
+    atoms = block.atoms_idx.T[:, cluster].astype(np.int64)
+    target = layout.rows(atoms, np.broadcast_to(column, atoms.shape)) + component
+    factors = np.broadcast_to(factor, source.shape).ravel()
+    return _Scatter(
+        block,
+        atoms=sparse.csr_array(
+            (np.ones(own), (block.atoms_idx.ravel(), np.arange(own))), shape=(n_atoms, own)
+        ),
+        energies=sparse.csr_array(
+            (factor, (column, local * n_clusters + cluster)),
+            shape=(unknowns.n_unknowns, n_local * n_clusters),
+        ),
+        forces=sparse.csr_array(
+            (factors, (target.ravel(), source.ravel())),
+            shape=(int(layout.starts[-1]), n_local * 3 * own),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Assembler:
+    """Normal equations of some targets, as a function of the unknowns."""
+
+    blocks: tuple[TermBlock, ...]
+    unknowns: Unknowns
+    targets: tuple[Target, ...]
+
+    def __call__(self, u: Float[np.ndarray, " unknowns"]) -> NormalEquations:
+        """Residuals are model minus target; those without a label are left out."""
+        sums, everything = _Sums(self.unknowns.n_unknowns), np.arange(self.unknowns.n_unknowns)
+        for target in self.targets:
+            energies, by = [], []
+            for start in range(0, len(target.positions), self._n_at_a_time):
+                part = slice(start, start + self._n_at_a_time)
+                found = self.jacobian(u, target.positions[part])
+                residuals = found.forces - target.forces[part].T
+                for atom, (columns, rows) in enumerate(
+                    zip(found.columns, found.forces_by, strict=True)
+                ):
+                    sums.add("forces", residuals[:, atom], columns, rows, target.force_weight)
+                energies.append(found.energies)
+                by.append(found.energies_by)
+            residuals, rows = np.concatenate(energies) - target.energies, np.hstack(by)
+            known = np.isfinite(residuals)
+            if known.any():
+                rows = rows - rows[:, known].mean(axis=1, keepdims=True)
+                residuals = residuals - residuals[known].mean()
+                sums.add("energies", residuals, everything, rows, target.energy_weight)
+        return sums.total()
+
+    def jacobian(
+        self, u: Float[np.ndarray, " unknowns"], positions: Float[np.ndarray, "frames atoms 3"]
+    ) -> Jacobian:
+        """Energies and forces of some frames and all their derivatives, at once."""
+        n_frames, n_atoms = positions.shape[:2]
+        n, size = self.unknowns.n_unknowns, max(self._n_at_a_time, n_frames)
+        # All calls but those of users have the same number of frames, so that one compilation does
+        filled = np.concatenate([positions, np.repeat(positions[-1:], size - n_frames, axis=0)])
+        values = self.unknowns.flat(u)
+        energies, forces = np.zeros(size), np.zeros((3, n_atoms, size))
+        energies_by, forces_by = np.zeros((n, size)), np.zeros((self._layout.starts[-1], size))
+        for item in self._scatters:
+            found = item.block.derivatives(values, filled)
+            energies += found.energies.sum(axis=0)
+            for k in range(3):
+                forces[k] += item.atoms @ found.forces[k]
+            energies_by += item.energies @ found.energies_by.reshape(-1, size)
+            forces_by += item.forces @ found.forces_by.reshape(-1, size)
+        by_atom = np.split(forces_by, self._layout.starts[1:-1])
+        shaped = tuple(rows.reshape(-1, 3, size) for rows in by_atom)
+        return Jacobian(energies, forces, energies_by, self._layout.columns, shaped).take(n_frames)
+
+    @cached_property
+    def _layout(self) -> _Layout:
+        return _layout(self.blocks, self.unknowns, self.targets[0].positions.shape[1])
+
+    @cached_property
+    def _scatters(self) -> list[_Scatter]:
+        return [_scatter(block, self.unknowns, self._layout) for block in self.blocks]
+
+    @cached_property
+    def _n_at_a_time(self) -> int:
+        most = max(1, int(_BYTES / (8 * (int(self._layout.starts[-1]) + 1))))
+        longest = max(len(target.positions) for target in self.targets)
+        return -(-longest // -(-longest // most))
+
+
+class _Sums:
+    """Collects rows of residuals and of the Jacobian; of the matrix one triangle."""
+
+    def __init__(self, n_unknowns: int):
+        self._cost = 0.0
+        self._gradient = np.zeros(n_unknowns)
+        self._matrix = np.zeros((n_unknowns, n_unknowns))
+        self._squares = {"forces": 0.0, "energies": 0.0}
+        self._counts = {"forces": 0, "energies": 0}
+
+    def add(
+        self,
+        kind: str,
+        residuals: Float[np.ndarray, "*rows"],
+        columns: Int[np.ndarray, " some"],
+        rows: Float[np.ndarray, "some *rows"],
+        weight: float,
+    ) -> None:
+        """Columns are ascending, so that a triangle stays a triangle."""
+        residuals, rows = residuals.reshape(-1), rows.reshape(len(columns), -1)
+        known = np.isfinite(residuals)
+        if not known.all():
+            residuals, rows = residuals[known], rows[:, known]
+        squares = float(residuals @ residuals)
+        self._squares[kind] += squares
+        self._counts[kind] += len(residuals)
+        if len(residuals) and len(columns) and weight > 0:
+            self._cost += weight * squares
+            self._gradient[columns] += weight * (rows @ residuals)
+            (syrk,) = get_blas_funcs(("syrk",), (rows,))
+            self._matrix[np.ix_(columns, columns)] += syrk(weight, rows.T, trans=1)
+
+    def total(self) -> NormalEquations:
+        rmse = {
+            kind: (self._squares[kind] / count) ** 0.5 if count else np.nan
+            for kind, count in self._counts.items()
+        }
+        return NormalEquations(
+            self._cost,
+            self._gradient,
+            self._matrix + np.triu(self._matrix, 1).T,
+            force_rmse=rmse["forces"],
+            energy_rmse=rmse["energies"],
+        )

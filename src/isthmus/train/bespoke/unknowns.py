@@ -1,0 +1,189 @@
+"""The unknowns of a bespoke fit and how they make the values of all parameters.
+
+values = start + matrix · unknowns. One unknown stands for one class of equal values, in units of
+its parameter's `scale`; for charges the matrix also takes the mean change away, so that the total
+charge of every connected component stays what it is.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import sparse
+
+from isthmus.chemistry.topology import Topology
+from isthmus.designs.design import Design
+from isthmus.parameters.instantiate import Values, clusters_of
+from isthmus.terms.formula import Coordinate, FormulaTerm
+from isthmus.terms.parameter import Parameter
+from isthmus.train.bespoke.classes import Classes, atom_classes, cluster_classes
+from isthmus.train.bespoke.linearity import linear_parameters
+
+__all__ = ["Unknowns", "find_unknowns"]
+
+Owner = FormulaTerm | Coordinate
+Name = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Unknowns:
+    """What is fitted, and the way from there to the values of all parameters.
+
+    Attributes:
+        names: (owner, parameter) of each unknown.
+        start: all values at unknowns = 0, one parameter after the other.
+        matrix: change of the values by the unknowns, (values, unknowns).
+        lower, upper: bounds of the unknowns.
+        linear: unknowns in which the energy is affine, the others being held.
+        places: for each (owner, parameter), where its values stand.
+    """
+
+    names: tuple[Name, ...]
+    start: Float[np.ndarray, " values"]
+    matrix: sparse.csr_array
+    lower: Float[np.ndarray, " unknowns"]
+    upper: Float[np.ndarray, " unknowns"]
+    linear: Bool[np.ndarray, " unknowns"]
+    places: Mapping[Name, slice]
+
+    @property
+    def n_unknowns(self) -> int:
+        """Number of unknowns."""
+        return len(self.names)
+
+    def flat(self, unknowns: Float[np.ndarray, " unknowns"]) -> Float[np.ndarray, " values"]:
+        """All values, one parameter after the other."""
+        return self.start + self.matrix @ unknowns
+
+    def values(self, unknowns: Float[np.ndarray, " unknowns"]) -> dict[str, dict[str, np.ndarray]]:
+        """All values for `isthmus.parameters.instantiate`."""
+        flat = self.flat(unknowns)
+        table: dict[str, dict[str, np.ndarray]] = {}
+        for (owner, parameter), place in self.places.items():
+            table.setdefault(owner, {})[parameter] = flat[place].copy()
+        return table
+
+    def widths(self, given: Mapping[str, float]) -> Float[np.ndarray, " unknowns"]:
+        """A number for each unknown: that of `owner.parameter`, else that of `owner`, else 1."""
+        return np.array([given.get(f"{o}.{p}", given.get(o, 1.0)) for o, p in self.names])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Parameters that share classes: their values at the start, and how unknowns change them."""
+
+    names: list[Name]
+    start: np.ndarray
+    matrix: sparse.csr_array
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def find_unknowns(design: Design, topology: Topology, start: Values, *, tie: bool) -> Unknowns:
+    """One unknown for each class of values (`tie`), or for each value.
+
+    Args:
+        design: whose parameters are fitted; those with scale = 0 are held.
+        topology: the molecule.
+        start: values at unknowns = 0; with `tie`, their means over the classes are taken.
+        tie: whether values that symmetry makes equal are one unknown.
+
+    Raises:
+        DesignError: parameters that trade places under a symmetry are declared differently.
+    """
+    parts: list[_Part] = []
+    places: dict[Name, slice] = {}
+    end = 0
+    for owner, parameters, classes in _parameters(design, topology, tie):
+        values = [np.asarray(start[owner.name][p.name]) for p in parameters]
+        for parameter, value in zip(parameters, values, strict=True):
+            places[owner.name, parameter.name] = slice(end, end + len(value))
+            end += len(value)
+        parts.append(_part(owner, parameters, values, classes, topology))
+    linear = linear_parameters(design)
+    names = tuple(name for part in parts for name in part.names)
+    return Unknowns(
+        names=names,
+        start=np.concatenate([part.start for part in parts]),
+        matrix=sparse.csr_array(sparse.block_diag([part.matrix for part in parts])),
+        lower=np.concatenate([part.lower for part in parts]),
+        upper=np.concatenate([part.upper for part in parts]),
+        linear=np.array([name in linear for name in names], dtype=bool),
+        places=places,
+    )
+
+
+def _parameters(
+    design: Design, topology: Topology, tie: bool
+) -> Iterator[tuple[Owner, list[Parameter], list[Classes]]]:
+    """Parameters that may share unknowns: all of the clusters of a term; each one of atoms."""
+    atoms = atom_classes(topology) if tie else np.arange(topology.n_atoms)
+    for owner in design.owners.values():
+        own = [p for p in owner.parameters if p.reference is None]
+        for parameter in own:
+            if parameter.per == "atom":
+                yield owner, [parameter], [Classes(atoms, np.ones(topology.n_atoms))]
+        shared = [p for p in own if p.per == "cluster"]
+        if not shared:
+            continue
+        clusters = clusters_of(owner, topology)
+        if tie:
+            found = cluster_classes(topology, owner.kind, shared, clusters, where=owner.where)
+            yield owner, shared, list(found)
+            continue
+        n = len(clusters)
+        signs = np.ones(n)
+        yield owner, shared, [Classes(np.arange(n) + n * k, signs) for k in range(len(shared))]
+
+
+def _part(
+    owner: Owner,
+    parameters: Sequence[Parameter],
+    values: Sequence[np.ndarray],
+    classes: Sequence[Classes],
+    topology: Topology,
+) -> _Part:
+    start, sign = np.concatenate(values), np.concatenate([c.sign for c in classes])
+    member = np.repeat(np.arange(len(parameters)), [len(value) for value in values])
+    labels = np.concatenate([c.of for c in classes])
+    _, first, of = np.unique(labels, return_index=True, return_inverse=True)
+    sums = np.bincount(of, weights=sign * start, minlength=len(first))
+    means = sums / np.maximum(np.bincount(of, weights=sign**2, minlength=len(first)), 1)
+    lower, upper = np.array([_bounds(parameters[m]) for m in member.tolist()]).T.reshape(2, -1)
+    scale = np.array([parameters[m].scale for m in member[first].tolist()])
+    free = (scale > 0) & (sign[first] != 0)
+    low, high = lower[first], upper[first]
+    mirrored = sign[first] < 0
+    low, high = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
+    held = np.where(sign == 0, 0.0, start)
+    matrix = sparse.csr_array(
+        (sign * scale[of], (np.arange(len(start)), of)), shape=(len(start), len(first))
+    )[:, free]
+    if len(parameters) == 1 and _is_charge(parameters[0]):
+        matrix = _mean_taken_away(topology) @ matrix
+    safe = np.where(free, scale, 1.0)
+    return _Part(
+        names=[(owner.name, parameters[m].name) for m in member[first][free].tolist()],
+        start=np.where(free[of], sign * means[of], held),
+        matrix=sparse.csr_array(matrix),
+        lower=((low - means) / safe)[free],
+        upper=((high - means) / safe)[free],
+    )
+
+
+def _bounds(p: Parameter) -> tuple[float, float]:
+    return (
+        -np.inf if p.minimum is None else p.minimum,
+        np.inf if p.maximum is None else p.maximum,
+    )
+
+
+def _is_charge(parameter: Parameter) -> bool:
+    return parameter.per == "atom" and parameter.unit == "e" and parameter.default == "charge"
+
+
+def _mean_taken_away(topology: Topology) -> sparse.csr_array:
+    """The projector of charges onto those whose sum over every component vanishes."""
+    same = topology.components[:, None] == topology.components[None, :]
+    return sparse.csr_array(np.eye(topology.n_atoms) - same / same.sum(axis=1, keepdims=True))

@@ -1,0 +1,46 @@
+"""Errors on validation molecules."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from isthmus.train.model import Residuals
+from isthmus.train.stream import Choice
+from isthmus.units import ANGSTROM, KILOCALORIE
+
+__all__ = ["validation_errors"]
+
+
+def validation_errors(
+    choices: Sequence[Choice], found: Sequence[Residuals], *, centred: bool
+) -> dict[str, Any]:
+    """RMSE of force components [kcal/mol/Å] and of energies [kcal/mol], None without labels.
+
+    Args:
+        choices: molecules and frames of each batch.
+        found: errors of each batch.
+        centred: whether to take the mean of all frames of a molecule away from its energies;
+            then a molecule with one frame has none to compare.
+    """
+    offsets: dict[int, list[np.ndarray]] = {}
+    for choice, residuals in zip(choices, found, strict=True):
+        known = np.asarray(residuals.known) > 0
+        values = np.asarray(residuals.offsets, dtype=np.float64)
+        for row, (index, frames) in enumerate(choice):
+            own = slice(0, len(frames))
+            offsets.setdefault(index, []).append(values[row, own][known[row, own]])
+    joined = [np.concatenate(parts) for parts in offsets.values()]
+    if centred:
+        joined = [values - values.mean() for values in joined if len(values) > 1]
+    squares = float(sum(np.square(values).sum() for values in joined))
+    force_squares = sum(float(residuals.force_squares) for residuals in found)
+    force_count = sum(float(residuals.force_count) for residuals in found)
+    return {
+        "validation_force_rmse": _root(force_squares, force_count, KILOCALORIE / ANGSTROM),
+        "validation_energy_rmse": _root(squares, float(sum(map(len, joined))), KILOCALORIE),
+    }
+
+
+def _root(squares: float, count: float, size: float) -> float | None:
+    return float(np.sqrt(squares / count)) / size if count else None

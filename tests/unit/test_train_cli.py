@@ -1,0 +1,207 @@
+"""`isthmus train`: what it writes and shows, and what it refuses."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data_springs import springs  # pyright: ignore[reportMissingImports]
+from data_training import SPRINGS  # pyright: ignore[reportMissingImports]
+
+from isthmus.cli import main
+from isthmus.data import Dataset, Entry, open_dataset, split_dataset, write_dataset, write_split
+from isthmus.forcefield.file import read_saved
+
+SMILES = ("CO", "CN", "CCO", "CF")
+QUICK = "--width 8 --depth 2 --molecules 2 --frames 4"
+
+
+def entries() -> list[Entry]:
+    return [springs(smiles, 20, seed=k) for k, smiles in enumerate(SMILES)]
+
+
+def changed(field: str, make: Callable[[np.ndarray], np.ndarray]) -> list[Entry]:
+    return [replace(e, **{field: make(np.array(getattr(e, field)))}) for e in entries()]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs a command line; gives exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("isthmus.cli.compilation_cache.keep_compiled", lambda: None)
+    write_dataset(Dataset.create(entries()), "data.h5")
+    Path("tiny.toml").write_text(SPRINGS)
+
+    def go(line: str) -> tuple[object, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main.run(line.split())
+        output = capsys.readouterr()
+        return ended.value.code, output.out, output.err
+
+    return go
+
+
+def test_a_model_is_trained_and_measured(run: Any) -> None:
+    pytest.importorskip("matplotlib")
+    split = split_dataset(open_dataset("data.h5"), "molecule", fractions=(0.5, 0.25, 0.25))
+    write_split(split, "split.json")
+    code, out, err = run(
+        f"train tiny.toml data.h5 --split split.json -o m.safetensors --epochs 8 {QUICK}"
+    )
+    assert code == 0, err
+    assert "training 2 molecules (40 frames)" in err
+    assert "RMSE (MAE) against springs" in out
+    rows = [line.split()[1] for line in out.splitlines() if " 20 " in line]
+    assert rows == ["validation", "test"]
+    names = {path.name for path in Path().iterdir() if path.name.startswith("m.")}
+    assert names == {"m.safetensors", "m.metrics.jsonl", "m.png"}
+    saved = read_saved("m.safetensors").provenance
+    assert saved["data"]["split_sha256"] == split.digest
+    assert saved["run"]["ending"] == "complete"
+    assert saved["settings"]["network"]["width"] == 8
+    lines = [json.loads(text) for text in Path("m.metrics.jsonl").read_text().splitlines()]
+    assert lines[-1] == saved["metrics"]["last_validation"]
+    for part in ("validation", "test"):
+        assert saved["metrics"][part]["n_molecules"] == 1
+    best = min(line["validation_force_rmse"] for line in lines)
+    assert saved["metrics"]["validation"]["force_rmse"] < 1.5 * best
+
+
+REFUSED = [
+    ("train tiny.toml data.h5 -o m.safetensors --source table", "choose graph or free"),
+    ("train clas1 data.h5 -o m.safetensors", "class1"),
+    ("train tiny.toml no.h5 -o m.safetensors", "no.h5"),
+    ("train no.toml data.h5 -o m.safetensors", "no.toml"),
+    ("train tiny.toml data.h5 -o m.pt", "give it that suffix"),
+    ("train tiny.toml data.h5 -o no/m.safetensors", "no folder 'no'"),
+    ("train tiny.toml data.h5 -o m.safetensors --time soon", "--time soon"),
+    ("train tiny.toml data.h5 -o m.safetensors --time -5m", "such as 90s, 20m or 3h"),
+    ("train tiny.toml data.h5 -o m.safetensors --time nan", "such as 90s, 20m or 3h"),
+    ("train tiny.toml data.h5 -o m.safetensors --epochs 0", "--epochs"),
+    ("train tiny.toml data.h5 -o m.safetensors --optimiser sgd", "choose one of muon, adam"),
+    ("train tiny.toml data.h5 -o m.safetensors --energy-zero mean", "molecule, elements"),
+    ("train tiny.toml data.h5 -o m.safetensors --energy-weight -1", "0 or more"),
+    ("train tiny.toml data.h5 -o m.safetensors --split no.json", "no.json"),
+    ("train tiny.toml data.h5 -o m.safetensors --resume", "no checkpoint"),
+    ("train tiny.toml data.h5 -o m.safetensors --resume --source free", "has no checkpoint"),
+    ("train tiny.toml data.h5 -o m.safetensors --test data.h5", "stands in the training data"),
+    ("train tiny.toml data.h5 -o m.safetensors --validation other.h5", "are of another level"),
+    ("train tiny.toml data.h5 -o exists.safetensors", "add --overwrite"),
+    ("train tiny.toml data.h5 -o begun.safetensors", "go on with --resume"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), REFUSED)
+def test_errors_are_one_line(run: Any, line: str, message: str) -> None:
+    Path("exists.safetensors").touch()
+    Path("begun.checkpoint.safetensors").touch()
+    before = sorted(Path().iterdir())
+    if "other.h5" in line:
+        write_dataset(Dataset.create([springs("CO", 9, seed=8, level="DFT")]), "other.h5")
+        message = "the validation data are DFT, the training data springs"
+        before = sorted(Path().iterdir())
+    code, out, err = run(line)
+    assert (code, out) == (2, "")
+    errors = [text for text in err.splitlines() if text.startswith("isthmus: error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert sorted(Path().iterdir()) == before
+
+
+BAD: dict[str, tuple[Callable[[], list[Entry]], str]] = {
+    "zero energies": (lambda: changed("energies", np.zeros_like), "energies are zero"),
+    "constant energies": (
+        lambda: changed("energies", lambda e: np.full_like(e, -7.0)),
+        "though the frames differ",
+    ),
+    "constant forces": (
+        lambda: changed("forces", lambda f: np.repeat(f[:1], len(f), axis=0)),
+        "the forces are the same in all",
+    ),
+    "forces of other frames": (lambda: changed("forces", lambda f: np.roll(f, 7, axis=0)), "force"),
+    "gradients": (lambda: changed("forces", np.negative), "sign"),
+    "levels": (
+        lambda: [springs("CO", 9), springs("CN", 9, level="DFT")],
+        "levels of theory are mixed",
+    ),
+    "some forces": (
+        lambda: changed("forces", lambda f: np.where(np.arange(20)[:, None, None] < 3, np.nan, f)),
+        "have no forces",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_data_are_refused(run: Any, name: str) -> None:
+    make, message = BAD[name]
+    write_dataset(Dataset.create(make()), "bad.h5")
+    code, out, err = run("train tiny.toml bad.h5 -o m.safetensors")
+    assert (code, out) == (2, "")
+    assert err.startswith("isthmus: error: ") or "\nisthmus: error: " in err
+    assert message in err
+    assert not Path("m.safetensors").exists()
+
+
+def test_doubtful_data_are_trained_on_with_a_warning(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to the point where the fit would begin."""
+    seen: list[Any] = []
+
+    def fit(*given: Any) -> None:
+        seen.append(given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("isthmus.cli.train_run._fit_graph", fit)
+    without = [
+        Entry.create(e.name, e.topology, positions=e.positions, energies=e.energies)
+        for e in entries()
+    ]
+    write_dataset(Dataset.create(without), "bare.h5")
+    code, _, err = run("train tiny.toml bare.h5 -o m.safetensors")
+    assert code == 130
+    assert seen
+    assert "warning: bare.h5" in err
+    assert "4 of 4 molecules have no forces" in err
+    assert "level of theory" in err
+    broken = [springs("CCO", 20)]
+    positions = np.array(broken[0].positions)
+    positions[3, 0] += 1.0
+    broken = [replace(broken[0], positions=positions, forces=None)]
+    write_dataset(Dataset.create(broken), "broken.h5")
+    _, _, err = run("train tiny.toml broken.h5 -o m.safetensors")
+    assert "bonds" in err
+
+
+@pytest.mark.parametrize("other", ["--seed 1", "--width 9", "--test more.h5", "--frames 5"])
+def test_another_run_is_not_resumed(run: Any, other: str) -> None:
+    from isthmus.train import loop
+
+    write_dataset(Dataset.create([springs("CS", 5)]), "more.h5")
+    line = f"train tiny.toml data.h5 -o m.safetensors --epochs 2 {QUICK}"
+    asked: list[int] = []
+    run_training = loop._Loop.run
+
+    def stopped(self: Any, made_of: Any, **given: Any) -> Any:
+        # What a run leaves that is stopped before its first step
+        from isthmus.train.checkpoint import Checkpoint
+
+        if given["resume"]:
+            return run_training(self, made_of, **given)
+        state = self.stepper.start()
+        self._save(Checkpoint(state, state.average, {}), made_of)
+        asked.append(1)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop._Loop, "run", stopped)
+        assert run(line)[0] == 130
+        code, _, err = run(f"{line} --resume {other}")
+    assert asked == [1]
+    assert code == 2
+    assert "belongs to a run with another" in err
+    assert Path("m.checkpoint.safetensors").exists()

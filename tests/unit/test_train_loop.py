@@ -1,0 +1,251 @@
+"""Runs: they learn, repeat themselves, stop, go on and end as they were asked to."""
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from data_springs import springs  # pyright: ignore[reportMissingImports]
+from data_training import SPRING, short, start  # pyright: ignore[reportMissingImports]
+
+from isthmus.data.entry import Entry
+from isthmus.errors import InputError
+from isthmus.forcefield.forcefield import ForceField
+from isthmus.train import Progress, RunFiles, TrainResult, TrainSettings, train
+
+TRAINING = [springs(smiles, 12, seed=k) for k, smiles in enumerate(("CO", "CC", "O", "CCO"))]
+VALIDATION = [springs(smiles, 5, seed=9) for smiles in ("CCC", "CCCO")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of one shape share what XLA compiled."""
+    names = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    before = {name: jax.config.values[name] for name in names}
+    for name, value in names.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def weights(result: TrainResult) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(result.force_field.source)]
+
+
+def same(one: TrainResult, other: TrainResult) -> bool:
+    pairs = zip(weights(one), weights(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def metrics(result: TrainResult) -> list[dict[str, Any]]:
+    """All that does not depend on the clock."""
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in result.history]
+
+
+def fit(settings: TrainSettings, training: list[Entry] = TRAINING, **more: Any) -> TrainResult:
+    more.setdefault("validation", VALIDATION)
+    return train(start(settings.seed), training, settings=settings, **more)
+
+
+@pytest.fixture(scope="module")
+def whole() -> TrainResult:
+    """A run that nothing disturbed."""
+    return fit(short())
+
+
+def test_a_run_learns_and_repeats_itself(whole: TrainResult) -> None:
+    again = fit(short())
+    assert same(whole, again)
+    assert metrics(whole) == metrics(again)
+    assert not same(whole, fit(short(seed=1)))
+    assert whole.ending == "complete"
+    assert whole.steps == 20
+    assert len(whole.history) == 5
+    first, last = whole.history[0], whole.history[-1]
+    assert last["train_force_rmse"] < 0.9 * first["train_force_rmse"]
+    assert last["validation_force_rmse"] < 0.95 * first["validation_force_rmse"]
+    assert last["epoch"] == 10
+
+
+def test_errors_that_are_written_down_are_those_of_the_force_field(whole: TrainResult) -> None:
+    scores = [line["validation_force_rmse"] for line in whole.history]
+    squares, count = 0.0, 0
+    for entry in VALIDATION:
+        potential = whole.force_field.bind(entry.topology, precision="float64")
+        assert entry.forces is not None
+        forces = np.asarray(potential.energy_and_forces(entry.positions).forces)
+        squares += float(((forces - entry.forces) ** 2).sum())
+        count += entry.forces.size
+    assert np.sqrt(squares / count) / 41.84 == pytest.approx(min(scores), rel=1e-3)
+
+
+@pytest.mark.parametrize("last", [1, 7, 8])
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(
+    whole: TrainResult, tmp_path: Path, last: int
+) -> None:
+    files = RunFiles.of(tmp_path / "m.safetensors")
+    seen: list[Progress] = []
+    stopped = fit(short(), files=files, watch=seen.append, stop=lambda: len(seen) + 1 >= last)
+    assert stopped.ending == "stopped"
+    assert stopped.steps == last
+    assert files.checkpoint.is_file()
+    # What is written after the checkpoint is dropped, and so is half a line
+    with files.metrics.open("a") as file:
+        file.write('{"step": 19, "epoch": 1}\n{"step": 2')
+    # Where the file is written to does not matter, nor how often
+    resumed = fit(short(checkpoint_seconds=9.0), files=files, resume=True)
+    assert same(resumed, whole)
+    assert metrics(resumed) == metrics(whole)
+    written = [json.loads(line) for line in files.metrics.read_text().splitlines()]
+    assert [line["step"] for line in written] == [4, 8, 12, 16, 20]
+    assert resumed.seconds > stopped.seconds
+
+
+def test_a_run_that_starts_anew_forgets_the_one_before(tmp_path: Path) -> None:
+    files = RunFiles.of(tmp_path / "m.safetensors")
+    fit(short(), files=files, stop=lambda: True)
+    assert files.checkpoint.is_file()
+    fit(short(epochs=1, validations=1), files=files)
+    assert not files.checkpoint.exists()
+    assert len(files.metrics.read_text().splitlines()) == 1
+
+
+def test_validation_decides_what_is_kept_and_when_to_end() -> None:
+    # Labels of another world: whatever is learnt makes it worse
+    wrong = [
+        Entry.create(
+            e.name, e.topology, positions=e.positions, energies=e.energies, forces=-e.forces
+        )
+        for e in VALIDATION
+        if e.forces is not None
+    ]
+    result = fit(short(epochs=40, validations=20, patience=2), validation=wrong)
+    scores = [line["validation_force_rmse"] for line in result.history]
+    assert result.ending == "patience"
+    assert int(np.argmin(scores)) == len(scores) - 3
+    assert result.steps < 80
+
+
+def test_a_limit_of_time_is_kept_to() -> None:
+    seen: list[Progress] = []
+    settings = short(epochs=10**6, seconds=4.0, validations=3)
+    result = fit(settings, watch=seen.append)
+    assert result.ending == "complete"
+    assert 4.0 <= result.seconds < 12.0
+    assert seen[-1].fraction == 1.0
+    assert all(a.fraction <= b.fraction for a, b in pairwise(seen))
+    assert result.history[-1]["step"] == result.steps
+
+
+def test_labels_that_are_missing_change_nothing_else() -> None:
+    def without(entry: Entry, *, energy: bool, forces: bool) -> Entry:
+        energies, gradient = np.array(entry.energies), np.array(entry.forces)
+        if energy:
+            energies[::2] = np.nan
+        if forces:
+            gradient[1::2] = np.nan
+        return Entry.create(
+            entry.name,
+            entry.topology,
+            positions=entry.positions,
+            energies=energies,
+            forces=gradient,
+        )
+
+    some = [without(e, energy=k % 2 == 0, forces=k > 1) for k, e in enumerate(TRAINING)]
+    single = springs("CF", 1)
+    bare = Entry.create(
+        "bare", single.topology, positions=single.positions, energies=[np.nan], forces=None
+    )
+    result = fit(short(epochs=4), [*some, single, bare], validation=[single, bare])
+    assert all(np.isfinite(leaf).all() for leaf in weights(result))
+    assert all(np.isfinite(line["train_force_rmse"]) for line in result.history)
+    # The energy of one frame is no error of 0
+    assert result.history[-1]["validation_energy_rmse"] is None
+
+
+def test_validation_without_labels_decides_nothing(whole: TrainResult) -> None:
+    nothing = [
+        Entry.create(e.name, e.topology, positions=e.positions, energies=np.full(5, np.nan))
+        for e in VALIDATION
+    ]
+    result = fit(short(patience=1), validation=nothing)
+    assert result.ending == "complete"
+    # So the last weights are kept, which in the whole run were the best
+    scores = [line["validation_force_rmse"] for line in whole.history]
+    assert int(np.argmin(scores)) == len(scores) - 1
+    assert same(result, whole)
+
+
+@pytest.mark.slow
+def test_energies_may_be_counted_from_the_elements() -> None:
+    more = [*VALIDATION, springs("CN", 5)]
+    result = fit(short(epochs=2, energy_zero="elements"), validation=more)
+    assert result.element_energies is not None
+    assert set(result.element_energies) == {1, 6, 8}
+    # Nitrogen has none, so a molecule with it does not count
+    assert result.history[-1]["validation_energy_rmse"] is not None
+    assert result.history[-1]["validation_energy_rmse"] < 1e4
+
+
+def test_a_full_disk_does_not_end_a_run(
+    whole: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("isthmus.train.checkpoint.write_tensors", full)
+    monkeypatch.setattr("isthmus.train.loop.append_metrics", full)
+    seen: list[Progress] = []
+    files = RunFiles.of(tmp_path / "m.safetensors")
+    result = fit(short(checkpoint_seconds=1e-9), files=files, watch=seen.append)
+    assert same(result, whole)
+    assert {progress.note for progress in seen} == {
+        "no checkpoint was written: No space left on device"
+    }
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_trained() -> None:
+    entry = TRAINING[0]
+    empty = Entry.create(
+        "empty", entry.topology, positions=entry.positions, energies=np.full(12, np.nan)
+    )
+    alone = Entry.create(
+        "alone", entry.topology, positions=entry.positions[:1], energies=entry.energies[:1]
+    )
+    for training, message in (
+        ([], "nothing to train on"),
+        ([empty], "nothing can be learnt"),
+        ([alone], "nothing can be learnt"),
+    ):
+        with pytest.raises(InputError, match=message):
+            fit(short(), training)
+    with pytest.raises(InputError, match=r"start from ForceField\.graph"):
+        train(ForceField.free(SPRING, entry.topology), TRAINING)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimiser": "sgd"}, "choose one of muon, adam"),
+        ({"energy_zero": "mean"}, "choose one of molecule, elements"),
+        ({"epochs": 0}, "epochs = 0: 1 or more"),
+        ({"seconds": 0.0}, "seconds = 0.0: a positive number"),
+        ({"learning_rate": float("nan")}, "learning_rate = nan: a positive number"),
+        ({"energy_weight": -1.0}, "energy_weight = -1.0: 0 or more"),
+        ({"warmup": 1.0}, "warmup = 1.0: from 0 up to 1"),
+        ({"force_weight": 0.0, "energy_weight": 0.0}, "nothing would be fitted"),
+    ],
+)
+def test_settings_that_make_no_sense(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TrainSettings(**changes)
