@@ -11,6 +11,7 @@ replicas.
 Runs are kept one by one in the file `--runs`; a script that was interrupted goes on from there.
 """
 
+import hashlib
 import json
 import statistics
 import sys
@@ -30,6 +31,7 @@ from isthmus.designs.design import Design
 from isthmus.designs.schema import find_design
 from isthmus.evaluate.evaluation import evaluate
 from isthmus.forcefield.forcefield import ForceField
+from isthmus.parameters.graph.source import GraphSettings
 from isthmus.train import TrainSettings, train
 from isthmus.units import ANGSTROM, KILOCALORIE
 
@@ -65,14 +67,25 @@ def variants() -> dict[str, Design]:
     """All designs of the table, by name."""
     full = find_design("class2plus")
     table = {name: find_design(name) for name in ("class1", "class2", "class2plus", "class2plus5")}
+    five = tuple(t for t in table["class2plus5"].terms if t.over == "path5")
+    table["class2plus with paths of five atoms"] = replace(full, terms=(*full.terms, *five))
     return table | {f"class2plus without {name}": without(full, t) for name, t in WITHOUT.items()}
 
 
-def fit(name: str, design: Design, parts: dict[str, Dataset], seed: int, epochs: int) -> Any:
+def key_of(design: Design, settings: TrainSettings) -> str:
+    """A name for all that decides the outcome of a run, but the code."""
+    terms = [(t.name, t.energy, t.parameters) for t in (*design.terms,)]
+    coordinates = [(c.name, c.formula, c.parameters) for c in design.coordinates]
+    text = repr((terms, coordinates, settings, GraphSettings()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fit(name: str, design: Design, parts: dict[str, Dataset], settings: TrainSettings) -> Any:
     """One run."""
-    settings = TrainSettings(epochs=epochs, seed=seed, validations=1)
-    result = train(ForceField.graph(design, seed=seed), parts["train"], settings=settings)
-    row: dict[str, Any] = {"design": name, "seed": seed, "epochs": epochs}
+    start = ForceField.graph(design, seed=settings.seed)
+    result = train(start, parts["train"], settings=settings)
+    row: dict[str, Any] = {"design": name, "seed": settings.seed, "epochs": settings.epochs}
+    row["key"] = key_of(design, settings)
     row["seconds"] = round(result.seconds, 1)
     for part in ("train", "validation"):
         overall = evaluate(result.force_field, parts[part]).overall
@@ -159,15 +172,18 @@ def main() -> None:
     designs = variants()
     chosen.runs.parent.mkdir(parents=True, exist_ok=True)
     chosen.runs.touch()
-    rows = [json.loads(line) for line in chosen.runs.read_text().splitlines()]
-    done = {(row["design"], row["seed"], row["epochs"]) for row in rows}
+    known = {row["key"]: row for row in map(json.loads, chosen.runs.read_text().splitlines())}
+    rows = []
     for seed in map(int, chosen.seeds.split(",")):
+        settings = TrainSettings(epochs=chosen.epochs, seed=seed, validations=1)
         for name, design in designs.items():
-            if (name, seed, chosen.epochs) not in done:
-                rows.append(fit(name, design, parts, seed, chosen.epochs))
+            key = key_of(design, settings)
+            if key not in known:
+                known[key] = fit(name, design, parts, settings)
                 with chosen.runs.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+                    file.write(json.dumps(known[key]) + "\n")
+                print(json.dumps(known[key]), file=sys.stderr, flush=True)
+            rows.append(known[key])
     table = summary(rows, costs(designs, chosen.turns))
     if chosen.table is not None:
         chosen.table.write_text(as_markdown(table))

@@ -23,13 +23,11 @@ from isthmus.data import Entry, Stated, read_dataset
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.forcefield.potential import Potential
 from isthmus.train.bespoke import BespokeSettings, BespokeStep, fit_bespoke
-from isthmus.units import ANGSTROM, ELECTRONVOLT
+from isthmus.units import ANGSTROM, BOLTZMANN, ELECTRONVOLT
 
 LEVEL = "ωB97X/6-31G(d)"
 DESIGNS = ("class1", "class2", "class2plus", "class2plus5")
 MEV = ELECTRONVOLT * 1e-3
-BOLTZMANN = 0.00831446261815324
-"""[kJ/mol/K]"""
 TEMPERATURE, STEP, FRICTION, N_STEPS = 1200.0, 0.0005, 5.0, 2000
 
 

@@ -16,6 +16,7 @@ from isthmus.errors import InputError
 __all__ = [
     "ANGSTROM",
     "BOHR",
+    "BOLTZMANN",
     "COULOMB",
     "DEBYE",
     "DEGREE",
@@ -32,6 +33,9 @@ ANGSTROM: Final = 0.1
 
 BOHR: Final = 0.0529177210903
 """1 bohr [nm] (CODATA 2018)"""
+
+BOLTZMANN: Final = 0.00831446261815324
+"""Boltzmann constant, a mole of it: the gas constant [kJ/mol/K] (SI 2019, exact)"""
 
 KILOCALORIE: Final = 4.184
 """1 kcal/mol [kJ/mol] (thermochemical calorie, exact)"""

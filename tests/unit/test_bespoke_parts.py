@@ -5,6 +5,7 @@ import pytest
 
 from isthmus.chemistry.smiles import from_smiles
 from isthmus.designs.schema import parse_design, preset
+from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.forcefield.potential import EnergyAndForces
 from isthmus.parameters.free import random_values
@@ -12,8 +13,8 @@ from isthmus.parameters.source import FreeSource
 from isthmus.train.bespoke.blocks import term_blocks
 from isthmus.train.bespoke.classes import atom_classes, cluster_classes
 from isthmus.train.bespoke.linearity import linear_parameters
-from isthmus.train.bespoke.minimise import bounded_step
-from isthmus.train.bespoke.normal import Assembler, Target
+from isthmus.train.bespoke.minimise import Problem, bounded_step, minimise
+from isthmus.train.bespoke.normal import Assembler, NormalEquations, Target
 from isthmus.train.bespoke.start import gasteiger_charges, starting_values
 from isthmus.train.bespoke.unknowns import find_unknowns
 
@@ -163,3 +164,26 @@ def test_a_step_stops_at_a_bound_and_the_rest_makes_up_for_it() -> None:
         free=np.array([True, True]),
     )
     np.testing.assert_allclose(step, [0.25, 1.375])
+
+
+def test_a_trial_without_finite_numbers_is_refused() -> None:
+    def equations(u: np.ndarray) -> NormalEquations:
+        finite = u[0] < 0.5
+        value = (u[0] - 1) ** 2 if finite else np.nan
+        return NormalEquations(
+            float(value), u - 1, np.eye(1) if finite else np.full((1, 1), np.inf), 0.0, 0.0
+        )
+
+    problem = Problem(
+        equations,
+        ridge=np.zeros(1),
+        lower=np.array([-9.0]),
+        upper=np.array([9.0]),
+        reach=np.array([np.inf]),
+    )
+    free = np.ones(1, dtype=bool)
+    steps = list(minimise(problem, np.zeros(1), free=free, damping=0.0, tolerance=1e-9))
+    assert not steps[1].accepted
+    assert steps[-1].unknowns[0] < 0.5
+    with pytest.raises(InputError, match="not finite"):
+        list(minimise(problem, np.ones(1), free=free, damping=0.0, tolerance=1e-9))

@@ -14,9 +14,10 @@ from isthmus.evaluate.as_json import evaluation_as_json
 from isthmus.evaluate.evaluation import Evaluation, judge
 from isthmus.evaluate.metrics import metrics
 from isthmus.evaluate.predict import Prediction, Refusal, predict
-from isthmus.evaluate.reweighting import BOLTZMANN, effective_fraction
+from isthmus.evaluate.reweighting import effective_fraction, sample_note
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.parameters.graph.source import GraphSettings
+from isthmus.units import BOLTZMANN
 
 KT = BOLTZMANN * 300.0
 SLOW = pytest.mark.slow
@@ -125,6 +126,41 @@ def test_temperatures_share_the_mean_of_their_molecule() -> None:
     found = judged((entry, of(entry, energy=shift))).by_temperature
     assert list(found) == [300.0, 600.0]
     assert [m.energy_rmse for m in found.values()] == pytest.approx([2.0, 2.0])
+    # Within a temperature nothing varies.
+    assert [m.sigma_delta_u for m in found.values()] == pytest.approx([0.0, 0.0], abs=1e-9)
+
+
+def test_sigma_leaves_out_a_molecule_with_one_frame_at_a_temperature() -> None:
+    first = springs("CO", 9, temperatures=[300.0] * 8 + [600.0])
+    second = springs("CCO", 8, temperatures=[300.0] * 4 + [600.0] * 4)
+    found = judged(
+        (first, of(first, energy=np.array([0.0] * 8 + [90.0]))),
+        (second, of(second, energy=np.resize([1.0, -1.0], 8))),
+    ).by_temperature
+    # Sums of squares 0 and 4 over 7 + 3, and 4 over 3; the single frame is in neither sum.
+    expected = [np.sqrt(4 / 10), np.sqrt(4 / 3)]
+    assert [m.sigma_delta_u for m in found.values()] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("source", "provenance", "said"),
+    [
+        ("sampled with mmff94", {}, "sampled with mmff94, not with the reference"),
+        ("sampled with label; sampled with mmff94", {}, "sampled with mmff94, not"),
+        ("sampled with label", {}, None),
+        ("sampled with label", {"relabelled_from": "a.h5"}, "the level that labelled them before"),
+        ("SPICE PubChem Set 1", {}, None),
+    ],
+)
+def test_frames_that_another_potential_sampled(
+    source: str, provenance: dict[str, str], said: str | None
+) -> None:
+    entry = dataclasses.replace(springs("CO", 6), source=source)
+    note = sample_note([entry], provenance)
+    assert (note is None) if said is None else (note is not None and said in note)
+    data = {"path": "d", "provenance": provenance}
+    content = evaluation_as_json(judged((entry, of(entry))), model={"name": "m"}, data=data)
+    assert content["effective_sample_size_note"] == note
 
 
 def test_missing_labels_are_left_out_and_counted() -> None:

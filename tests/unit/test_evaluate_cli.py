@@ -124,6 +124,33 @@ def test_a_part_of_a_split_and_a_saved_model_with_its_domain(run: Any) -> None:
     assert content["domain"]["outside"]["force_rmse"] is None
 
 
+def test_data_that_the_model_was_trained_on(run: Any) -> None:
+    one = open_dataset("data.h5").in_memory().select(["CO"])
+    write_dataset(one, "one.h5")
+    force_field = ForceField.free(parse_design(SPRING), one["CO"].topology)
+
+    def seen(**parts: object) -> tuple[object, str]:
+        save_force_field(force_field, "m.safetensors", provenance={"data": parts}, overwrite=True)
+        code, out, err = run("evaluate m.safetensors one.h5 --json -")
+        assert code == 0, err
+        return json.loads(out)["data_seen_in_training"], err
+
+    opened = open_dataset("one.h5")
+    same = {"sha256": opened.digest, "source": opened.source, "n_frames": 12}
+    other = same | {"sha256": "0" * 64}
+    for part, name in ((same, "training"), (same, "validation")):
+        answer, err = seen(**{"training": other, name: part})
+        assert answer is True
+        assert f"are the {name} data of m.safetensors" in err
+    assert seen(training=other, validation=None, test=same) == (False, "")
+    answer, err = seen(training=other | {"n_frames": 99})
+    assert answer is None
+    assert "could not tell whether" in err
+    half = other | {"n_frames": 6}
+    assert "probably yes" in seen(training=half, validation=half)[1]
+    assert "does not say" in seen()[1]
+
+
 def test_molecules_that_the_force_field_does_not_know(run: Any) -> None:
     topology = open_dataset("data.h5")["CO"].topology
     save_force_field(ForceField.free(parse_design(SPRING), topology), "methanol.safetensors")
@@ -149,8 +176,10 @@ def test_an_ensemble_and_its_calibration(run: Any) -> None:
     for text in ("mean of all", "2: stiff.toml", "forces [kcal/mol/Å], calibrated"):
         assert text in out
     content = json.loads(Path("both.json").read_text())["ensemble"]
-    # Truth is one of two members: the error is half their distance d, the spread d / √2.
-    assert content["calibrated"]["energy_factor"] == pytest.approx(1 / np.sqrt(2))
+    # Truth is one of two members: the error is half their distance d, the bar √(3/2) d / √2.
+    assert content["calibrated"]["energy_factor"] == pytest.approx(1 / np.sqrt(3))
+    assert "an ensemble of 2" in err
+    assert "at least 4 members" in err
     assert content["members"][0]["force_rmse"] < 1e-6 < content["members"][1]["force_rmse"]
     assert Path("both/calibration.png").is_file()
     code, out, err = run("evaluate spring.toml data.h5 --ensemble spring.toml --json same.json")

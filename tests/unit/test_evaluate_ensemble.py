@@ -10,15 +10,12 @@ from isthmus.data import Entry
 from isthmus.errors import InputError
 from isthmus.evaluate.as_json import ensemble_as_json
 from isthmus.evaluate.ensemble import (
-    LEVELS,
-    Calibration,
     EnsembleEvaluation,
     SpreadAndErrors,
     combine,
-    error_bars,
-    fit_factor,
     spread_and_errors,
 )
+from isthmus.evaluate.error_bars import LEVELS, Calibration, error_bars, fit_factor
 from isthmus.evaluate.evaluation import judge
 from isthmus.evaluate.predict import Prediction, Refusal
 
@@ -53,23 +50,34 @@ def test_a_member_that_refuses_is_named() -> None:
 def test_gaussian_errors_give_back_their_factor_and_coverage() -> None:
     rng = np.random.default_rng(5)
     spread = rng.uniform(0.1, 3.0, size=40_000)
-    error = 2.5 * spread * rng.normal(size=len(spread))
-    factor = fit_factor(spread, error, what="forces")
+    # The standard error of a mean of four is √(5/4) of their spread.
+    error = 2.5 * np.sqrt(5 / 4) * spread * rng.normal(size=len(spread))
+    factor = fit_factor(spread, error, members=4, what="forces")
     assert factor == pytest.approx(2.5, rel=0.02)
-    bars = error_bars(spread, error, factor=factor)
+    bars = error_bars(spread, error, members=4, factor=factor)
     assert bars is not None
     assert bars.coverage_1_sigma == pytest.approx(0.6827, abs=0.01)
     assert bars.coverage_2_sigma == pytest.approx(0.9545, abs=0.01)
     assert bars.expected_calibration_error < 0.01
     assert bars.rms == pytest.approx(bars.rms_error, rel=0.05)
-    plain = error_bars(spread, error)
+    plain = error_bars(spread, error, members=4)
     assert plain is not None
     assert plain.coverage_1_sigma == pytest.approx(0.311, abs=0.01)
     assert plain.expected_calibration_error > 0.2
 
 
+@pytest.mark.parametrize("n", [2, 3, 8])
+def test_a_truth_that_is_one_more_member_has_a_factor_of_one(n: int) -> None:
+    """Also with two or three members, where the mean of error² / spread² does not exist."""
+    rng = np.random.default_rng(7)
+    drawn = rng.uniform(0.5, 2.0, size=40_000) * rng.normal(size=(n + 1, 40_000))
+    truth, members = drawn[0], drawn[1:]
+    spread, error = members.std(axis=0, ddof=1), members.mean(axis=0) - truth
+    assert fit_factor(spread, error, members=n, what="forces") == pytest.approx(1.0, abs=0.02)
+
+
 def test_constant_errors_cover_all_or_nothing() -> None:
-    bars = error_bars(np.ones(10), np.full(10, 1.5))
+    bars = error_bars(np.ones(10), np.full(10, 1.5 * np.sqrt(1.5)), members=2)
     assert bars is not None
     assert (bars.coverage_1_sigma, bars.coverage_2_sigma) == (0.0, 1.0)
     # 1.5 σ holds 0.866 of a Gaussian.
@@ -78,9 +86,9 @@ def test_constant_errors_cover_all_or_nothing() -> None:
 
 def test_members_that_agree_cannot_be_calibrated() -> None:
     with pytest.raises(InputError, match="members differ on none"):
-        fit_factor(np.zeros(4), np.ones(4), what="energies")
-    assert error_bars(np.zeros(4), np.ones(4)) is None
-    half = error_bars(np.array([0.0, 1.0]), np.ones(2))
+        fit_factor(np.zeros(4), np.ones(4), members=4, what="energies")
+    assert error_bars(np.zeros(4), np.ones(4), members=4) is None
+    half = error_bars(np.array([0.0, 1.0]), np.ones(2), members=4)
     assert half is not None
     assert (half.n, half.n_without_spread) == (1, 1)
 
@@ -90,7 +98,7 @@ def test_ranks_of_molecules() -> None:
 
     def found(spread: list[float], error: list[float]) -> SpreadAndErrors:
         both = np.array([spread, error], dtype=float)
-        return SpreadAndErrors(none, none, none, none, *both)
+        return SpreadAndErrors(none, none, none, none, *both, n_members=4)
 
     assert found([1, 2, 9], [0.1, 4.0, 5.0]).rank_correlation == pytest.approx(1.0)
     assert found([1, 2, 9], [3.0, 2.0, 1.0]).rank_correlation == pytest.approx(-1.0)
@@ -119,6 +127,7 @@ def test_everything_stands_in_strict_json() -> None:
     assert [member["name"] for member in again["members"]] == ["a", "b", "c"]
     assert again["calibrated"]["force_factor"] == 3.0
     bar = again["calibrated"]["force"]["rms_error_bar"]
-    assert bar == pytest.approx(3.0 * np.std([1.0, 2.0, 6.0], ddof=1) / 41.84)
+    spread = np.std([1.0, 2.0, 6.0], ddof=1)
+    assert bar == pytest.approx(3.0 * np.sqrt(4 / 3) * spread / 41.84)
     # All forces are off by the same: the ranks of molecules say nothing.
     assert again["per_molecule"][2]["energy_spread"] == 0.0

@@ -11,7 +11,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # Each line imports only from itself and from the lines above it.
 LAYERS = (
-    ("units", "types", "errors"),
+    ("units", "types", "errors", "files"),
     ("geometry",),
     ("chemistry",),
     ("data",),

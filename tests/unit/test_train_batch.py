@@ -15,7 +15,7 @@ from isthmus.designs.design import Design
 from isthmus.designs.schema import preset
 from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
-from isthmus.train.batch import Batch, Plan, Prepared, collate, prepare
+from isthmus.train.batch import Batch, Frames, Plan, Prepared, collate, prepare
 from isthmus.train.model import energies_and_forces, loss_and_gradient
 from isthmus.train.static_loss import LossWeights
 from isthmus.train.stream import batch_capacity, batches, one_pass
@@ -31,7 +31,9 @@ def batch_of(
 ) -> tuple[Batch, list[np.ndarray]]:
     """A batch of some molecules with random frames; more room changes what is filled up."""
     random = np.random.default_rng(seed)
-    capacity = {table: n + room for table, n in batch_capacity(prepared, len(SMILES)).items()}
+    capacity = {
+        table: n + room for table, n in batch_capacity(prepared, len(SMILES), N_FRAMES).items()
+    }
     frames = [random.permutation(N_FRAMES)[: random.integers(1, N_FRAMES + 1)] for _ in picked]
     molecules = [prepared[index] for index in picked]
     shape = {"capacity": capacity, "n_molecules": len(SMILES), "n_frames": N_FRAMES}
@@ -91,19 +93,26 @@ def test_batches_of_the_presets(name: str, room: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("small", ["[Cl-]", "F", "O"])
-def test_tables_that_are_empty_in_a_batch_do_no_harm(small: str) -> None:
+@pytest.mark.parametrize(
+    ("small", "design"),
+    [
+        *((small, TINY) for small in ("[Cl-]", "F", "O")),
+        *((small, preset("class2plus")) for small in ("[Cl-]", "[H][H]", "C#N")),
+    ],
+    ids=lambda given: given if isinstance(given, str) else given.name,
+)
+def test_tables_that_are_empty_in_a_batch_do_no_harm(small: str, design: Design) -> None:
     """Without bonds, angles or torsions there is nothing to fill a table with."""
     molecule = from_smiles(small, conformers=1)
     entry = Entry.create(
         small, molecule.topology, positions=molecule.positions.reshape(1, -1, 3), energies=[1.0]
     )
-    plan, prepared = prepare(TINY, [springs("CC", 2), entry])
-    capacity = batch_capacity(prepared, 2)
+    plan, prepared = prepare(design, [springs("CC", 2), entry])
+    capacity = batch_capacity(prepared, 2, 2)
     shape = {"capacity": capacity, "n_molecules": 2, "n_frames": 2}
     batch = collate(plan, prepared[1:], [np.arange(1)], **shape)
-    source = network(ForceField.graph(TINY, settings=NETWORK))
-    measures, slope = loss_and_gradient(TINY, source, batch, LossWeights(1.0, 1.0))
+    source = network(ForceField.graph(design, settings=NETWORK))
+    measures, slope = loss_and_gradient(design, source, batch, LossWeights(1.0, 1.0))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((measures, slope)))
 
 
@@ -118,7 +127,7 @@ def test_labels_stay_with_their_frames() -> None:
         "part", entry.topology, positions=entry.positions, energies=energies, forces=forces
     )
     plan, prepared = prepare(TINY, [part])
-    capacity = batch_capacity(prepared, 1)
+    capacity = batch_capacity(prepared, 1, 5)
     chosen = np.array([2, 1, 3])
     batch = collate(plan, prepared, [chosen], capacity=capacity, n_molecules=2, n_frames=5)
     np.testing.assert_array_equal(batch.force_weights, [[0, 1, 1, 0, 0], [0] * 5])
@@ -167,9 +176,40 @@ def prepared() -> list[Prepared]:
     return prepare(TINY, entries)[1]
 
 
+def test_a_batch_has_room_for_pieces_of_one_molecule() -> None:
+    _, (small, large) = prepare(TINY, [springs("CC", 40), springs("CCCCCC", 2)])
+    shape = {"n_molecules": 4, "n_frames": 5}
+    capacity = batch_capacity([small], 4, 5, [large])
+    choices = [c for _, c in islice(batches([small], capacity=capacity, **shape, seed=0), 6)]
+    assert {len(choice) for choice in choices} == {4}
+    assert all(count < capacity[table] for table, count in large.sizes.items())
+    assert batch_capacity([small], 1, 5, [large])["atom"] < 2 * large.sizes["atom"]
+
+
+def test_frames_far_from_the_origin_are_as_good_as_others() -> None:
+    near = springs("CO", 4)
+    far = Entry.create("far", near.topology, positions=near.positions + 1e4, energies=near.energies)
+    np.testing.assert_allclose(
+        Frames.of(far).positions, Frames.of(near).positions, rtol=0, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize(("smiles", "counts"), [("CO", True), ("C[NH3+]", False)])
+def test_dipoles_of_ions_do_not_count(smiles: str, counts: bool) -> None:
+    made = springs(smiles, 3)
+    entry = Entry.create(
+        smiles,
+        made.topology,
+        positions=made.positions,
+        energies=made.energies,
+        dipoles=np.ones((3, 3)),
+    )
+    assert Frames.of(entry).has_dipole.tolist() == [float(counts)] * 3
+
+
 @pytest.mark.parametrize("n_molecules", [1, 3, 8])
 def test_every_pass_has_each_frame_once(prepared: list[Prepared], n_molecules: int) -> None:
-    capacity = batch_capacity(prepared, n_molecules)
+    capacity = batch_capacity(prepared, n_molecules, 4)
 
     def drawn(seed: int) -> list[list[tuple[int, tuple[int, ...]]]]:
         shape = {"capacity": capacity, "n_molecules": n_molecules, "n_frames": 4, "seed": seed}
@@ -195,7 +235,7 @@ def test_every_pass_has_each_frame_once(prepared: list[Prepared], n_molecules: i
 
 @pytest.mark.parametrize("n_molecules", [1, 3])
 def test_one_pass_has_every_frame_once(prepared: list[Prepared], n_molecules: int) -> None:
-    capacity = batch_capacity(prepared, n_molecules)
+    capacity = batch_capacity(prepared, n_molecules, 4)
     shape = {"capacity": capacity, "n_molecules": n_molecules, "n_frames": 4}
     choices = list(one_pass(prepared, **shape))
     seen = [(i, f) for choice in choices for i, frames in choice for f in frames.tolist()]

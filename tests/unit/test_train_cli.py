@@ -1,19 +1,23 @@
 """`isthmus train`: what it writes and shows, and what it refuses."""
 
 import json
+import re
+import signal
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from data_springs import springs  # pyright: ignore[reportMissingImports]
-from data_training import SPRINGS  # pyright: ignore[reportMissingImports]
+from data_training import SPRINGS, start  # pyright: ignore[reportMissingImports]
 
 from isthmus.cli import main
 from isthmus.data import Dataset, Entry, open_dataset, split_dataset, write_dataset, write_split
 from isthmus.forcefield.file import read_saved
+from isthmus.parameters.graph.source import GraphSettings
+from isthmus.train.settings import OPTIMISERS, TrainSettings
 
 SMILES = ("CO", "CN", "CCO", "CF")
 QUICK = "--width 8 --depth 2 --molecules 2 --frames 4"
@@ -86,12 +90,18 @@ REFUSED = [
     ("train tiny.toml data.h5 -o m.safetensors --energy-zero mean", "molecule, elements"),
     ("train tiny.toml data.h5 -o m.safetensors --energy-weight -1", "0 or more"),
     ("train tiny.toml data.h5 -o m.safetensors --split no.json", "no.json"),
-    ("train tiny.toml data.h5 -o m.safetensors --resume", "no checkpoint"),
+    ("train tiny.toml data.h5 -o exists.safetensors --resume", "the run was completed"),
     ("train tiny.toml data.h5 -o m.safetensors --resume --source free", "has no checkpoint"),
     ("train tiny.toml data.h5 -o m.safetensors --test data.h5", "stands in the training data"),
     ("train tiny.toml data.h5 -o m.safetensors --validation other.h5", "are of another level"),
     ("train tiny.toml data.h5 -o exists.safetensors", "add --overwrite"),
     ("train tiny.toml data.h5 -o begun.safetensors", "go on with --resume"),
+    ("train tiny.toml data.h5 -o told.safetensors", "'told.metrics.jsonl' exists"),
+    ("train tiny.toml data.h5 -o drawn.safetensors", "'drawn.png' exists"),
+    *(
+        (f"train tiny.toml data.h5 -o m.safetensors --source free {option}", "--source graph")
+        for option in ("--width 96", "--depth 3", "--epochs 40", "--molecules 8")
+    ),
 ]
 
 
@@ -99,6 +109,8 @@ REFUSED = [
 def test_errors_are_one_line(run: Any, line: str, message: str) -> None:
     Path("exists.safetensors").touch()
     Path("begun.checkpoint.safetensors").touch()
+    Path("told.metrics.jsonl").touch()
+    Path("drawn.png").touch()
     before = sorted(Path().iterdir())
     if "other.h5" in line:
         write_dataset(Dataset.create([springs("CO", 9, seed=8, level="DFT")]), "other.h5")
@@ -113,24 +125,27 @@ def test_errors_are_one_line(run: Any, line: str, message: str) -> None:
 
 
 BAD: dict[str, tuple[Callable[[], list[Entry]], str]] = {
-    "zero energies": (lambda: changed("energies", np.zeros_like), "energies are zero"),
+    "zero energies": (lambda: changed("energies", np.zeros_like), "energies-zero: "),
     "constant energies": (
         lambda: changed("energies", lambda e: np.full_like(e, -7.0)),
-        "though the frames differ",
+        "energies-constant: ",
     ),
     "constant forces": (
         lambda: changed("forces", lambda f: np.repeat(f[:1], len(f), axis=0)),
-        "the forces are the same in all",
+        "forces-constant: ",
     ),
-    "forces of other frames": (lambda: changed("forces", lambda f: np.roll(f, 7, axis=0)), "force"),
-    "gradients": (lambda: changed("forces", np.negative), "sign"),
+    "forces of other frames": (
+        lambda: changed("forces", lambda f: np.roll(f, 7, axis=0)),
+        "forces-not-gradient: ",
+    ),
+    "gradients": (lambda: changed("forces", np.negative), "forces-sign: "),
     "levels": (
         lambda: [springs("CO", 9), springs("CN", 9, level="DFT")],
-        "levels of theory are mixed",
+        "level-of-theory-mixed: ",
     ),
     "some forces": (
         lambda: changed("forces", lambda f: np.where(np.arange(20)[:, None, None] < 3, np.nan, f)),
-        "have no forces",
+        "forces-missing: ",
     ),
 }
 
@@ -205,3 +220,86 @@ def test_another_run_is_not_resumed(run: Any, other: str) -> None:
     assert code == 2
     assert "belongs to a run with another" in err
     assert Path("m.checkpoint.safetensors").exists()
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("isthmus.cli.train_run._fit_graph", fit)
+    Path("m.metrics.jsonl").touch()
+    code, _, err = run("train tiny.toml data.h5 -o m.safetensors --resume")
+    assert code == 130
+    assert "there is no checkpoint 'm.checkpoint.safetensors' yet: starting anew" in err
+
+
+@pytest.mark.parametrize(
+    ("where", "number", "code"), [("fit", signal.SIGTERM, 143), ("measure", signal.SIGINT, 130)]
+)
+@pytest.mark.parametrize("resumable", [True, False])
+def test_what_is_said_of_a_run_that_was_stopped(
+    run: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    number: signal.Signals,
+    code: int,
+    resumable: bool,
+) -> None:
+    from isthmus.cli import train_run
+    from isthmus.evaluate import evaluation
+
+    def fit(*_: object) -> Any:
+        if where == "fit":
+            signal.raise_signal(number)
+        return train_run.Fitted(start(), (), {}, where == "fit", resumable)
+
+    evaluate = evaluation.evaluate
+
+    def interrupted(*given: Any, **more: Any) -> Any:
+        signal.raise_signal(number)
+        return evaluate(*given, **more)
+
+    monkeypatch.setattr("isthmus.cli.train_run._fit_graph", fit)
+    monkeypatch.setattr("isthmus.evaluate.evaluation.evaluate", interrupted)
+    found, out, err = run("train tiny.toml data.h5 -o m.safetensors")
+    assert (found, out) == (code, "")
+    assert ("stopped early" if where == "fit" else "before it was measured") in err
+    assert ("--resume goes on" in err) == resumable
+    assert "Traceback" not in err
+    assert read_saved("m.safetensors")
+
+
+def test_a_full_disk_at_the_end_is_explained(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from isthmus.cli import train_run
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        "isthmus.cli.train_run._fit_graph", lambda *_: train_run.Fitted(start(), (), {}, False)
+    )
+    monkeypatch.setattr("isthmus.forcefield.file.os.fsync", full)
+    code, _, err = run("train tiny.toml data.h5 -o m.safetensors")
+    assert code == 2
+    assert "isthmus: error: m.safetensors: No space left on device" in err
+    assert not [path for path in Path().iterdir() if "safetensors" in path.name]
+
+
+def test_defaults_in_the_help_are_those_of_the_settings(run: Any) -> None:
+    code, out, _ = run("train --help")
+    assert code == 0
+    words = " ".join(out.replace("│", " ").split())
+    usual = TrainSettings().as_json() | asdict(GraphSettings())
+    for name in (
+        *("epochs", "seed", "molecules", "frames", "optimiser", "energy_weight", "charge_weight"),
+        *("dipole_weight", "energy_zero", "restraint", "patience", "width", "depth"),
+    ):
+        about = words.split(f"--{name.replace('_', '-')} ")[1].split(" --")[0]
+        value = usual[name]
+        text = value if isinstance(value, str) else f"{value:g}"
+        assert re.search(rf"\({text}[);:]", about), (name, about)
+    for name, rate in OPTIMISERS.items():
+        assert f"{rate:g} for {name}" in words
+    assert f"of the {usual['validations']} validations" in words

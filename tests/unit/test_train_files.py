@@ -1,6 +1,7 @@
 """What a run reads and writes: parts of the data, checkpoints, metrics, the model and its past."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ RUN = {"data": {"training": "abc"}, "settings": {"seed": 0}, "design": "name = '
 def checkpoint() -> Checkpoint:
     source = network(start())
     packed = Packing(source).pack(source)
-    optimiser = make_optimiser("muon", clip=3.0, decay=0.0).init(packed)
+    optimiser = make_optimiser("muon", clip=3.0).init(packed)
     return Checkpoint(TrainState(packed, packed, optimiser), packed, {"step": 3, "seconds": 0.1})
 
 
@@ -88,8 +89,9 @@ def test_an_old_checkpoint_survives_a_full_disk(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("isthmus.forcefield.file.os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as found:
         write_checkpoint(path, checkpoint, RUN | {"data": "other"})
+    assert found.value.filename == str(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["c.safetensors"]
 
@@ -108,6 +110,8 @@ def test_metrics_after_a_step_are_dropped(tmp_path: Path) -> None:
     assert keep_metrics(path, 3) == []
     for step in (1, 2, 3, 4):
         append_metrics(path, {"step": step, "error": 0.1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        append_metrics(path, {"step": 5, "error": float("nan")})
     path.write_text(path.read_text() + '{"step": ')
     assert [line["step"] for line in keep_metrics(path, 2)] == [1, 2]
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2]
@@ -129,6 +133,10 @@ def test_what_is_held_out() -> None:
     assert {e.name: e.n_frames for e in few.training} == {"CO": 9, "CN": 9, "CCO": 9}
     assert make_parts(dataset(12)).identity == many.identity
     assert make_parts(dataset(12), seed=1).identity != many.identity
+    moved = make_parts(replace(dataset(12), source="elsewhere"))
+    assert moved.identity != many.identity
+    assert moved.hashes == many.hashes
+    assert make_parts(dataset(12), seed=1).hashes != many.hashes
 
 
 def test_parts_of_a_split() -> None:

@@ -11,7 +11,8 @@ from data_training import NETWORK, SPRING, network, start  # pyright: ignore[rep
 from families import disturbed  # pyright: ignore[reportMissingImports]
 
 from isthmus.data.entry import Entry
-from isthmus.parameters.graph.source import GraphSource
+from isthmus.forcefield.forcefield import ForceField
+from isthmus.parameters.graph.source import GraphSettings, GraphSource
 from isthmus.train.batch import Batch, collate, prepare
 from isthmus.train.model import energies, loss_and_gradient
 from isthmus.train.optimiser import Packing, clip_by_habit, learning_rate, make_optimiser
@@ -42,7 +43,7 @@ def make_batch(zeros: dict[int, float] | None) -> tuple[Batch, list[int]]:
         labelled("O", without="charges"),
     ]
     plan, prepared = prepare(SPRING, entries, element_energies=zeros)
-    capacity = batch_capacity(prepared, 4)
+    capacity = batch_capacity(prepared, 4, 3)
     frames = [np.array([0, 2]), np.array([0, 1, 2]), np.array([1])]
     made = collate(plan, prepared, frames, capacity=capacity, n_molecules=4, n_frames=3)
     return made, [entry.n_atoms for entry in entries]
@@ -168,6 +169,14 @@ def test_packing_goes_there_and_back() -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_last_layers_of_heads_are_no_inner_matrices() -> None:
+    """Springs have two parameters, as many as this network has units."""
+    small = GraphSettings(width=2, depth=1, head_width=2)
+    source = network(ForceField.graph(SPRING, settings=small))
+    # Only last layers start as 0
+    assert np.asarray(Packing(source).pack(source)["2 x 2"]).all()
+
+
 def test_an_outlier_is_shortened_and_nan_becomes_0() -> None:
     clip = clip_by_habit(3.0)
     same: Any
@@ -193,7 +202,7 @@ def test_an_outlier_is_shortened_and_nan_becomes_0() -> None:
 def test_a_step_has_the_size_of_the_rate(name: str) -> None:
     random = np.random.default_rng(0)
     packed = {"rest": jnp.ones(5), "8 x 8": jnp.asarray(random.normal(size=(3, 8, 8)), jnp.float32)}
-    optimiser = make_optimiser(name, clip=3.0, decay=0.0)
+    optimiser = make_optimiser(name, clip=3.0)
     gradient = jax.tree.map(lambda w: 1e-3 * w, packed)
     change: Any
     change, _ = optimiser.update(gradient, optimiser.init(packed), packed)

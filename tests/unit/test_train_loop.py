@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -67,7 +68,7 @@ def test_a_run_learns_and_repeats_itself(whole: TrainResult) -> None:
     assert metrics(whole) == metrics(again)
     assert not same(whole, fit(short(seed=1)))
     assert whole.ending == "complete"
-    assert whole.steps == 20
+    assert whole.steps == 60
     assert len(whole.history) == 5
     first, last = whole.history[0], whole.history[-1]
     assert last["train_force_rmse"] < 0.9 * first["train_force_rmse"]
@@ -87,7 +88,7 @@ def test_errors_that_are_written_down_are_those_of_the_force_field(whole: TrainR
     assert np.sqrt(squares / count) / 41.84 == pytest.approx(min(scores), rel=1e-3)
 
 
-@pytest.mark.parametrize("last", [1, 7, 8])
+@pytest.mark.parametrize("last", [1, 23, 24])
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(
     whole: TrainResult, tmp_path: Path, last: int
 ) -> None:
@@ -99,13 +100,13 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(
     assert files.checkpoint.is_file()
     # What is written after the checkpoint is dropped, and so is half a line
     with files.metrics.open("a") as file:
-        file.write('{"step": 19, "epoch": 1}\n{"step": 2')
+        file.write('{"step": 59, "epoch": 1}\n{"step": 2')
     # Where the file is written to does not matter, nor how often
     resumed = fit(short(checkpoint_seconds=9.0), files=files, resume=True)
     assert same(resumed, whole)
     assert metrics(resumed) == metrics(whole)
     written = [json.loads(line) for line in files.metrics.read_text().splitlines()]
-    assert [line["step"] for line in written] == [4, 8, 12, 16, 20]
+    assert [line["step"] for line in written] == [12, 24, 36, 48, 60]
     assert resumed.seconds > stopped.seconds
 
 
@@ -114,7 +115,6 @@ def test_a_run_that_starts_anew_forgets_the_one_before(tmp_path: Path) -> None:
     fit(short(), files=files, stop=lambda: True)
     assert files.checkpoint.is_file()
     fit(short(epochs=1, validations=1), files=files)
-    assert not files.checkpoint.exists()
     assert len(files.metrics.read_text().splitlines()) == 1
 
 
@@ -134,15 +134,79 @@ def test_validation_decides_what_is_kept_and_when_to_end() -> None:
     assert result.steps < 80
 
 
-def test_a_limit_of_time_is_kept_to() -> None:
+def test_a_complete_run_can_be_asked_for_again(whole: TrainResult, tmp_path: Path) -> None:
+    """Its checkpoint stays until the model is safe."""
+    files = RunFiles.of(tmp_path / "m.safetensors")
+    assert fit(short(), files=files).resumable
+    again = fit(short(), files=files, resume=True)
+    assert same(again, whole)
+    assert again.steps == whole.steps
+    assert metrics(again) == metrics(whole)
+
+
+def ticking(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """A clock that moves on by as much whenever it is read."""
+    ticks = count()
+    clock = SimpleNamespace(monotonic=lambda: seconds * next(ticks))
+    monkeypatch.setattr("isthmus.train.loop.time", clock)
+
+
+def test_a_limit_of_time_is_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticking(monkeypatch, 0.05)
     seen: list[Progress] = []
-    settings = short(epochs=10**6, seconds=4.0, validations=3)
-    result = fit(settings, watch=seen.append)
+    result = fit(short(epochs=10**6, seconds=4.0, validations=3), watch=seen.append)
     assert result.ending == "complete"
-    assert 4.0 <= result.seconds < 12.0
+    assert not result.note
+    assert 4.0 <= result.seconds < 4.2
     assert seen[-1].fraction == 1.0
     assert all(a.fraction <= b.fraction for a, b in pairwise(seen))
     assert result.history[-1]["step"] == result.steps
+
+
+def test_a_limit_of_time_that_is_too_short_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticking(monkeypatch, 1.5)
+    result = fit(short(epochs=10**6, seconds=4.0))
+    assert result.ending == "no time"
+    assert result.steps < 5
+    assert f"of 4 s: only {result.steps} steps were made; give more time" in result.note
+
+
+def beyond_float32(smiles: str) -> Entry:
+    """Labels whose squares have no number."""
+    made = springs(smiles, 12)
+    return Entry.create(
+        "wild",
+        made.topology,
+        positions=made.positions,
+        energies=made.energies,
+        forces=np.full((12, made.n_atoms, 3), 1e30),
+    )
+
+
+def test_gradients_that_are_not_finite_are_counted(tmp_path: Path) -> None:
+    files = RunFiles.of(tmp_path / "m.safetensors")
+    wild = beyond_float32("CO")
+    seen: list[Progress] = []
+    settings = short(epochs=4, validations=2, molecules=1)
+    training = [*TRAINING[1:], wild]
+    result = fit(settings, training, files=files, validation=[wild], watch=seen.append)
+    # A quarter of all pieces
+    assert result.skipped == result.steps // 4
+    assert all(np.isfinite(leaf).all() for leaf in weights(result))
+    lines = [json.loads(line) for line in files.metrics.read_text().splitlines()]
+    assert all(0 < line["train_force_rmse"] < 1e3 for line in lines)
+    assert [line["validation_force_rmse"] for line in lines] == [None, None]
+    told = [progress.note for progress in seen if progress.note]
+    assert len(told) == 2
+    assert f"{result.skipped} of {result.steps} steps changed nothing" in told[-1]
+    assert "validation molecules are not finite" in told[-1]
+
+
+def test_a_run_without_gradients_is_given_up() -> None:
+    with pytest.raises(
+        InputError, match=r"50 steps on end .* not finite, the last with wild: look"
+    ):
+        fit(short(epochs=100), [beyond_float32("CO")])
 
 
 def test_labels_that_are_missing_change_nothing_else() -> None:
@@ -196,6 +260,9 @@ def test_energies_may_be_counted_from_the_elements() -> None:
     assert result.history[-1]["validation_energy_rmse"] < 1e4
 
 
+NOT_WRITTEN = ("metrics were not", "no checkpoint was")
+
+
 def test_a_full_disk_does_not_end_a_run(
     whole: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,9 +275,9 @@ def test_a_full_disk_does_not_end_a_run(
     files = RunFiles.of(tmp_path / "m.safetensors")
     result = fit(short(checkpoint_seconds=1e-9), files=files, watch=seen.append)
     assert same(result, whole)
-    assert {progress.note for progress in seen} == {
-        "no checkpoint was written: No space left on device"
-    }
+    notes = [f"{what} written: No space left on device" for what in NOT_WRITTEN]
+    assert {progress.note for progress in seen} == {notes[1], "; ".join(notes)}
+    assert (result.note, result.resumable) == (notes[1], False)
     assert not list(tmp_path.iterdir())
 
 

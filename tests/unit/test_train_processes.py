@@ -59,7 +59,7 @@ from isthmus.train.stream import batch_capacity
 assert len(jax.devices()) == 2
 force_field = ForceField(SPRING, disturbed(start().source))
 plan, prepared = prepare(SPRING, [springs("CO", 4), springs("CN", 4)])
-shape = {"capacity": batch_capacity(prepared, 1), "n_molecules": 1, "n_frames": 4}
+shape = {"capacity": batch_capacity(prepared, 1, 4), "n_molecules": 1, "n_frames": 4}
 batches = [collate(plan, [one], [np.arange(4)], **shape) for one in prepared]
 loss, plain = LossWeights(1e-6, 1e-2), optax.sgd(1.0)
 both = Stepper(force_field, plain, loss, jax.devices())

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from isthmus.cli.console import results, working
-from isthmus.cli.options import Charge, Overwrite
+from isthmus.cli.options import (
+    Charge,
+    EnergyKey,
+    EnergyUnit,
+    ForcesKey,
+    Format,
+    LengthUnit,
+    LevelOfTheory,
+    MoleculeSmiles,
+    Overwrite,
+)
 
 __all__ = ["app"]
 
@@ -26,36 +36,8 @@ _File = Annotated[
         help="HDF5 (SPICE, ANI-1), npz (MD17, rMD17), extended XYZ or another format of ASE.",
     ),
 ]
-_Format = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="spice, ani1, md17, ase or ase:NAME; else recognised."),
-]
-_EnergyUnit = Annotated[
-    str | None,
-    typer.Option(
-        metavar="UNIT",
-        help="kcal/mol, kJ/mol, eV, meV or hartree, where FILE does not follow its format's "
-        "convention.",
-    ),
-]
-_LengthUnit = Annotated[
-    str | None, typer.Option(metavar="UNIT", help="angstrom, nm or bohr; likewise.")
-]
-_EnergyKey = Annotated[
-    str | None, typer.Option(metavar="KEY", help="Name of the energies, for XYZ and ASE.")
-]
-_ForcesKey = Annotated[
-    str | None, typer.Option(metavar="KEY", help="Name of the forces, for XYZ and ASE.")
-]
-_Smiles = Annotated[
-    str | None,
-    typer.Option(metavar="SMILES", help="Of the molecule, where bonds would be perceived."),
-]
 _Temperature = Annotated[
     float | None, typer.Option(metavar="K", help="At which the frames were sampled [K].")
-]
-_Level = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Level of theory, where FILE does not state it.")
 ]
 
 
@@ -66,12 +48,12 @@ def info(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw distributions into a picture.")
     ] = None,
-    format: _Format = None,
-    energy_unit: _EnergyUnit = None,
-    length_unit: _LengthUnit = None,
-    energy_key: _EnergyKey = None,
-    forces_key: _ForcesKey = None,
-    smiles: _Smiles = None,
+    format: Format = None,
+    energy_unit: EnergyUnit = None,
+    length_unit: LengthUnit = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    smiles: MoleculeSmiles = None,
     charge: Charge = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -130,7 +112,7 @@ def split(
         typer.Option(metavar="N,N,N", help="Names of the parts; else train, validation, test."),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the random numbers.")] = 0,
-    format: _Format = None,
+    format: Format = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Split into parts, and record the hashes of the data and of the split."""
@@ -167,15 +149,15 @@ def convert(
         Path,
         typer.Argument(metavar="OUT", help=".h5 or .hdf5 (layout of SPICE), .xyz or .extxyz."),
     ],
-    format: _Format = None,
-    energy_unit: _EnergyUnit = None,
-    length_unit: _LengthUnit = None,
-    energy_key: _EnergyKey = None,
-    forces_key: _ForcesKey = None,
-    smiles: _Smiles = None,
+    format: Format = None,
+    energy_unit: EnergyUnit = None,
+    length_unit: LengthUnit = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    smiles: MoleculeSmiles = None,
     charge: Charge = None,
     temperature: _Temperature = None,
-    level_of_theory: _Level = None,
+    level_of_theory: LevelOfTheory = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert to HDF5 in the layout of SPICE (bohr, hartree), or extended XYZ (Å, eV)."""

@@ -6,11 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isthmus.cli.options import Charge, Overwrite, Precision
+from isthmus.cli.options import (
+    Charge,
+    EnergyKey,
+    EnergyUnit,
+    ForcesKey,
+    Format,
+    LengthUnit,
+    LevelOfTheory,
+    MoleculeSmiles,
+    Overwrite,
+    Precision,
+)
 
 if TYPE_CHECKING:
     from isthmus.cli.evaluate_input import Data, NamedModel
-    from isthmus.evaluate.ensemble import Calibration, EnsembleEvaluation
+    from isthmus.evaluate.ensemble import EnsembleEvaluation
+    from isthmus.evaluate.error_bars import Calibration
     from isthmus.evaluate.evaluation import Evaluation
 
 __all__ = ["evaluate"]
@@ -76,31 +88,6 @@ _Temperature = Annotated[
     float,
     typer.Option(metavar="K", help="Of frames that state none, for the effective sample size [K]."),
 ]
-_Format = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="spice, ani1, md17, ase or ase:NAME; else recognised."),
-]
-_EnergyUnit = Annotated[
-    str | None,
-    typer.Option(metavar="UNIT", help="kcal/mol, kJ/mol, eV, meV or hartree, where not usual."),
-]
-_LengthUnit = Annotated[
-    str | None, typer.Option(metavar="UNIT", help="angstrom, nm or bohr; likewise.")
-]
-_EnergyKey = Annotated[
-    str | None, typer.Option(metavar="KEY", help="Name of the energies, for XYZ and ASE.")
-]
-_ForcesKey = Annotated[
-    str | None, typer.Option(metavar="KEY", help="Name of the forces, for XYZ and ASE.")
-]
-_Smiles = Annotated[
-    str | None,
-    typer.Option(metavar="SMILES", help="Of the molecule, where bonds would be perceived."),
-]
-_Level = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", help="Level of theory, where DATA does not state it."),
-]
 
 
 def evaluate(
@@ -117,14 +104,14 @@ def evaluate(
     skip_unsupported: _SkipUnsupported = False,
     temperature: _Temperature = 300.0,
     precision: Precision = "float64",
-    format: _Format = None,
-    energy_unit: _EnergyUnit = None,
-    length_unit: _LengthUnit = None,
-    energy_key: _EnergyKey = None,
-    forces_key: _ForcesKey = None,
-    smiles: _Smiles = None,
+    format: Format = None,
+    energy_unit: EnergyUnit = None,
+    length_unit: LengthUnit = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    smiles: MoleculeSmiles = None,
     charge: Charge = None,
-    level_of_theory: _Level = None,
+    level_of_theory: LevelOfTheory = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Errors of energies and forces, by molecule, element and temperature.
@@ -135,6 +122,7 @@ def evaluate(
     """
     from isthmus.cli.compilation_cache import keep_compiled
     from isthmus.cli.evaluate_input import Data, check_outputs, check_request, named_model
+    from isthmus.cli.evaluate_notes import few_members, seen_in_training
     from isthmus.data.stated import Stated
 
     check_outputs(json_file, report, overwrite=overwrite)
@@ -165,7 +153,11 @@ def evaluate(
     evaluation, judged, calibration = _evaluated(
         members, tested, held, temperature=temperature, precision=precision
     )
+    seen = seen_in_training(members, tested)
     content = _content(evaluation, judged, calibration, members, tested)
+    content["data_seen_in_training"] = seen.answer
+    for note in (*seen.notes, *few_members(judged)):
+        typer.echo(f"isthmus: note: {note}", err=True)
     _show(evaluation, judged, calibration, members, tested, worst=worst, to_stdout=json_file == "-")
     _write(content, json_file)
     if report is not None:
@@ -178,6 +170,7 @@ def evaluate(
             worst=max(worst, 1),
             ensemble=judged,
             calibration=calibration,
+            sampled=content["effective_sample_size_note"],
         )
         typer.echo(f"isthmus: wrote {report / 'index.html'}", err=True)
     if evaluation.refused and not skip_unsupported:
@@ -261,6 +254,7 @@ def _show(
     """Tables on stdout, unless the JSON goes there; what was not compared on stderr."""
     from isthmus.cli.console import results
     from isthmus.cli.evaluate_tables import ensemble_tables, evaluation_tables, missing_lines
+    from isthmus.evaluate.reweighting import sample_note
 
     for note in dict.fromkeys(note for member in members for note in member.notes):
         typer.echo(f"isthmus: note: {note}", err=True)
@@ -275,7 +269,8 @@ def _show(
         markup=False,
         soft_wrap=True,
     )
-    for table in evaluation_tables(evaluation, worst=worst):
+    sampled = sample_note(tested.dataset, tested.dataset.provenance)
+    for table in evaluation_tables(evaluation, worst=worst, sampled=sampled):
         console.print()
         console.print(table)
     if judged is not None:
@@ -291,7 +286,7 @@ def _write(content: dict[str, Any], json_file: str | None) -> None:
     if json_file == "-":
         typer.echo(text)
         return
-    from isthmus.data.spice_writer import replacing
+    from isthmus.files import replacing
 
     with replacing(Path(json_file), overwrite=True) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -14,7 +14,8 @@ from isthmus.evaluate.metrics import Metrics, metrics
 from isthmus.units import KILOCALORIE
 
 if TYPE_CHECKING:
-    from isthmus.evaluate.ensemble import Calibration, EnsembleEvaluation, ErrorBars
+    from isthmus.evaluate.ensemble import EnsembleEvaluation
+    from isthmus.evaluate.error_bars import Calibration, ErrorBars
     from isthmus.evaluate.evaluation import Evaluation
 
 __all__ = ["ensemble_tables", "evaluation_tables", "missing_lines"]
@@ -23,10 +24,18 @@ _MOST_TEMPERATURES: Final = 12
 _MOST_REFUSED: Final = 20
 
 
-def evaluation_tables(evaluation: "Evaluation", *, worst: int) -> Iterator[RenderableType]:
-    """Overall, by element, by temperature, by domain, and the worst molecules."""
+def evaluation_tables(
+    evaluation: "Evaluation", *, worst: int, sampled: str | None = None
+) -> Iterator[RenderableType]:
+    """Overall, by element, by temperature, by domain, and the worst molecules.
+
+    Args:
+        evaluation: of any data.
+        worst: number of the worst molecules.
+        sampled: the note of `isthmus.evaluate.reweighting.sample_note`.
+    """
     level = _level(evaluation)
-    yield _overall(evaluation, level)
+    yield _overall(evaluation, level, sampled)
     if evaluation.by_element:
         yield _elements(evaluation, level)
     stated = {t: m for t, m in evaluation.by_temperature.items() if not math.isnan(t)}
@@ -65,7 +74,8 @@ def ensemble_tables(
     evaluation: "EnsembleEvaluation", calibration: "Calibration | None", names: Sequence[str]
 ) -> Iterator[RenderableType]:
     """The members beside their mean, and how well their spread fits the errors."""
-    from isthmus.evaluate.ensemble import error_bars, spread_and_errors
+    from isthmus.evaluate.ensemble import spread_and_errors
+    from isthmus.evaluate.error_bars import error_bars
 
     level = _level(evaluation.mean)
     groups = {"mean of all": evaluation.mean.overall}
@@ -83,15 +93,18 @@ def ensemble_tables(
     table.add_row("Gaussian", "", "0.683", "0.954", "0.000", "")
     kinds = [("energies [kcal/mol]", found.energy_spread, found.energy_error, KILOCALORIE)]
     kinds.append(("forces [kcal/mol/Å]", found.force_spread, found.force_error, FORCE))
-    factors = [("as it is", (1.0, 1.0))]
+    factors = [("uncalibrated", (1.0, 1.0))]
     if calibration is not None:
         factors.append(("calibrated", (calibration.energies, calibration.forces)))
     for kind, (what, spread, error, size) in enumerate(kinds):
         for called, given in factors:
-            bars = error_bars(spread, error, factor=given[kind])
+            bars = error_bars(spread, error, members=found.n_members, factor=given[kind])
             table.add_row(Text(f"{what}, {called}"), f"{given[kind]:.3f}", *_bars(bars, size))
     shown = "none" if rank is None else f"{rank:.3f}"
-    caption = f"Spearman of spread and force RMSE of molecules: {shown}"
+    caption = (
+        "Error bar: factor √(1 + 1/n) spread of the n members. "
+        f"Spearman of spread and force RMSE of molecules: {shown}"
+    )
     yield _titled(title, table, caption)
 
 
@@ -112,7 +125,7 @@ def _titled(title: str, table: Table, caption: str = "") -> RenderableType:
     return Lines(*parts, *([Text(caption, style="dim")] if caption else []))
 
 
-def _overall(evaluation: "Evaluation", level: str) -> RenderableType:
+def _overall(evaluation: "Evaluation", level: str, sampled: str | None) -> RenderableType:
     overall, intervals = evaluation.overall, evaluation.intervals
     sizes = {"force_rmse": FORCE, "energy_rmse": KILOCALORIE}
     between = {
@@ -139,8 +152,9 @@ def _overall(evaluation: "Evaluation", level: str) -> RenderableType:
         table.add_row(Text(name), _number(value, size), between.get(key, ""), itself)
     caption = (
         "Forces per component; energies less the mean of their molecule; intervals by resampling "
-        "molecules. Effective sample size: frames of the reference reweighted to the model, at "
-        f"the temperature of each frame or {evaluation.temperature:g} K."
+        "molecules. Effective sample size: frames reweighted from the reference to the model, at "
+        f"the temperature of each frame or {evaluation.temperature:g} K; "
+        + (f"note: {sampled}." if sampled else "exact only where the frames sample the reference.")
     )
     return _titled(f"errors against {level}", table, caption)
 

@@ -11,8 +11,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Charge",
+    "EnergyKey",
+    "EnergyUnit",
     "ForceFieldSpec",
+    "ForcesKey",
+    "Format",
+    "LengthUnit",
+    "LevelOfTheory",
     "Ligands",
+    "MoleculeSmiles",
     "Overwrite",
     "Precision",
     "SmilesFlag",
@@ -51,6 +58,37 @@ Precision = Annotated[str, typer.Option(metavar="TYPE", help="float32 or float64
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
 SmilesFlag = Annotated[
     bool, typer.Option("--smiles", help="FILE is a SMILES; a conformer is made (ETKDG).")
+]
+
+# How labelled data are to be read
+Format = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="spice, ani1, md17, ase or ase:NAME; else recognised."),
+]
+EnergyUnit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT",
+        help="kcal/mol, kJ/mol, eV, meV or hartree, where the data do not follow the convention "
+        "of their format.",
+    ),
+]
+LengthUnit = Annotated[
+    str | None, typer.Option(metavar="UNIT", help="angstrom, nm or bohr; likewise.")
+]
+EnergyKey = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Name of the energies, for XYZ and ASE.")
+]
+ForcesKey = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Name of the forces, for XYZ and ASE.")
+]
+MoleculeSmiles = Annotated[
+    str | None,
+    typer.Option(metavar="SMILES", help="Of the molecule, where bonds would be perceived."),
+]
+LevelOfTheory = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Level of theory, where the data do not state it."),
 ]
 
 

@@ -1,7 +1,7 @@
 """`isthmus train`: fit the parameters of a design to labelled data."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,62 +63,75 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", min=1, help="Passes over the data; 40, and no limit with --time."
-        ),
+        typer.Option(metavar="N", min=1, help="Passes over the data (40; no limit with --time)."),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all random numbers.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Of all random numbers (0).")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of an interrupted run.")
     ] = False,
     molecules: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Molecules in a step, on each device.")
-    ] = 8,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Molecules in a step, on each device (8)."),
+    ] = None,
     frames: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Frames of each molecule in a step.")
-    ] = 30,
-    optimiser: Annotated[str, typer.Option(metavar="NAME", help="muon or adam.")] = "muon",
+        int | None, typer.Option(metavar="N", min=1, help="Frames of each molecule in a step (30).")
+    ] = None,
+    optimiser: Annotated[
+        str | None, typer.Option(metavar="NAME", help="muon or adam (muon).")
+    ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Its highest value; else 0.004 for muon, 0.002 for adam."),
+        typer.Option(metavar="X", help="Its highest value (0.004 for muon, 0.002 for adam)."),
     ] = None,
     energy_weight: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="X",
             help="Of squared energies over the number of atoms, in (kcal/mol)², against squared "
-            "forces in (kcal/mol/Å)².",
+            "forces in (kcal/mol/Å)² (60).",
         ),
-    ] = 60.0,
+    ] = None,
     charge_weight: Annotated[
-        float, typer.Option(metavar="X", help="Of squared errors of charges, in e².")
-    ] = 0.0,
+        float | None, typer.Option(metavar="X", help="Of squared errors of charges, in e² (0).")
+    ] = None,
     dipole_weight: Annotated[
-        float,
-        typer.Option(metavar="X", help="Of squared dipoles over the number of atoms, in (e Å)²."),
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Of squared dipoles over the number of atoms, in (e Å)² (0); those of ions, which "
+            "depend on the origin, are left out.",
+        ),
+    ] = None,
     energy_zero: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="molecule|elements",
             help="Compare energies less the mean of each molecule, or less fitted energies of the "
-            "elements (atomisation energies; the design needs a constant for each bond).",
+            "elements: atomisation energies, for designs with a constant for each bond (molecule).",
         ),
-    ] = "molecule",
+    ] = None,
     restraint: Annotated[
-        float,
-        typer.Option(metavar="X", help="Weight of squared distances of parameters from priors."),
-    ] = 0.0,
-    patience: Annotated[
-        int,
+        float | None,
         typer.Option(
-            metavar="N", min=0, help="End after so many of the 20 validations without progress."
+            metavar="X", help="Weight of squared distances of parameters from priors (0)."
         ),
-    ] = 0,
-    width: Annotated[int, typer.Option(metavar="N", min=1, help="Of the network's layers.")] = 96,
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="End after so many of the 20 validations without progress (0: never).",
+        ),
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Of the network's layers (96).")
+    ] = None,
     depth: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Rounds of messages along bonds.")
-    ] = 3,
+        int | None, typer.Option(metavar="N", min=1, help="Rounds of messages along bonds (3).")
+    ] = None,
     format: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="spice, ani1, md17, ase or ase:NAME; else recognised."),
@@ -167,9 +180,9 @@ def train(
         total_charge=charge,
         level_of_theory=level_of_theory,
     )
-    settings = TrainSettings(
-        epochs=epochs or (40 if seconds is None else _UNLIMITED),
-        seconds=seconds,
+    network = _given(width=width, head_width=width, depth=depth)
+    chosen = _given(
+        epochs=epochs,
         molecules=molecules,
         frames=frames,
         optimiser=optimiser,
@@ -180,8 +193,11 @@ def train(
         energy_zero=energy_zero,
         restraint=restraint,
         patience=patience,
-        seed=seed,
     )
+    for_graph = tuple(network | chosen)
+    if seconds is not None:
+        chosen.setdefault("epochs", _UNLIMITED)
+    settings = TrainSettings(seconds=seconds, **_given(seed=seed), **chosen)
     request = Request(
         design=design,
         data=data,
@@ -193,7 +209,8 @@ def train(
         format=format,
         stated=stated,
         settings=settings,
-        network=GraphSettings(width=width, depth=depth, head_width=width),
+        network=GraphSettings(**network),
+        for_graph=for_graph,
         resume=resume,
         overwrite=overwrite,
     )
@@ -202,6 +219,11 @@ def train(
 
 _UNLIMITED = 1_000_000
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Options that stand on the command line; the defaults of others are those of the settings."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _seconds(text: str | None) -> float | None:

@@ -1,11 +1,12 @@
 """`isthmus train --source free`: numbers of their own for one molecule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from isthmus.cli.train_stop import Stopped, raise_if
 from isthmus.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,34 +14,24 @@ if TYPE_CHECKING:
     from isthmus.designs.design import Design
     from isthmus.forcefield.forcefield import ForceField
     from isthmus.train.bespoke import BespokeStep
-    from isthmus.train.settings import TrainSettings
 
 __all__ = ["fit_free", "refuse_graph_options"]
 
-_SHARED = ("seed", "seconds", "epochs")
-"""Settings of a network that a free fit has too, or that the command line always sets"""
 
-
-class _Stopped(Exception):
-    """Ctrl-C was pressed."""
-
-
-def refuse_graph_options(settings: "TrainSettings", *, resume: bool) -> None:
+def refuse_graph_options(given: Sequence[str], *, resume: bool) -> None:
     """Refuse options that mean nothing here.
+
+    Args:
+        given: names of options for networks that stand on the command line.
+        resume: whether --resume does.
 
     Raises:
         InputError: names the first of them.
     """
-    from isthmus.train.settings import TrainSettings
-
     if resume:
         raise InputError("--resume: a free fit takes minutes and has no checkpoint; run it again")
-    usual = TrainSettings().as_json()
-    for name, value in settings.as_json().items():
-        if name not in _SHARED and value != usual[name]:
-            raise InputError(
-                f"--{name.replace('_', '-')} belongs to --source graph, not to a free fit"
-            )
+    for name in given:
+        raise InputError(f"--{name.replace('_', '-')} belongs to --source graph, not to a free fit")
 
 
 def fit_free(
@@ -65,8 +56,7 @@ def fit_free(
             f"{step.energy_rmse / KILOCALORIE:.3g} kcal/mol  {step.seconds:.0f} s",
             err=True,
         )
-        if stop():
-            raise _Stopped
+        raise_if(stop)
 
     typer.echo("isthmus: compiling (up to a minute), then fitting", err=True)
     stopped, more = False, {}
@@ -77,7 +67,7 @@ def fit_free(
             "n_values": fit.n_values,
             "ending": "complete" if fit.converged else "limit of steps or time",
         }
-    except _Stopped:
+    except Stopped:
         stopped, more = True, {"ending": "stopped"}
     step = last[0]
     run = {"steps": step.number, "seconds": round(step.seconds, 1), **more}

@@ -1,15 +1,14 @@
 """What `isthmus train` does: read, check, fit, save, measure."""
 
-import os
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from isthmus.cli.train_stop import Interruption, Stopped, interruptions
 from isthmus.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,12 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "run_training"]
 
-INTERRUPTED = 130
-
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, as the options of the command."""
+    """What was asked for, as the options of the command.
+
+    `for_graph` names those options given that a fit without a network does not have.
+    """
 
     design: str
     data: Path
@@ -42,6 +42,7 @@ class Request:
     stated: "Stated"
     settings: "TrainSettings"
     network: "GraphSettings"
+    for_graph: tuple[str, ...]
     resume: bool
     overwrite: bool
 
@@ -54,6 +55,7 @@ class Fitted:
     history: tuple[Mapping[str, Any], ...]
     run: dict[str, Any]
     stopped: bool
+    resumable: bool = False
 
 
 def run_training(request: Request) -> int:
@@ -74,7 +76,7 @@ def run_training(request: Request) -> int:
     design = find_design(request.design)
     keep_compiled()
     parts = _read(request)
-    with _interruptions() as stop:
+    with interruptions() as stop:
         settings: dict[str, Any] = {"source": request.source}
         if request.source == "graph":
             fitted = _fit_graph(request, design, parts, files, stop)
@@ -84,11 +86,14 @@ def run_training(request: Request) -> int:
             found = fit_free(design, parts.training, seconds=seconds, stop=stop)
             force_field, run, stopped = found
             fitted = Fitted(force_field, (), run, stopped)
-        _finish(request, parts, files, fitted, settings)
-    if fitted.stopped:
-        again = " (the same command with --resume goes on)" if request.source == "graph" else ""
-        typer.echo(f"isthmus: stopped early; the best model so far is saved{again}", err=True)
-        return INTERRUPTED
+        measured = _finish(request, parts, files, fitted, settings, stop)
+    if not measured:
+        what = "stopped early; the best model so far is saved"
+        if not fitted.stopped:
+            what = "stopped before it was measured; the model is complete and saved"
+        again = " (the same command with --resume goes on)" if fitted.resumable else ""
+        typer.echo(f"isthmus: {what}{again}", err=True)
+        return stop.exit_code
     files.checkpoint.unlink(missing_ok=True)
     return 0
 
@@ -100,17 +105,25 @@ def _refuse_existing(request: Request, files: "RunFiles") -> None:
     replaced = request.overwrite or request.resume
     refuse_existing(files.model, suffix=".safetensors", overwrite=replaced)
     if request.source == "free":
-        refuse_graph_options(request.settings, resume=request.resume)
+        refuse_graph_options(request.for_graph, resume=request.resume)
+        return
     if request.resume and not files.checkpoint.is_file():
-        raise InputError(
-            f"there is no checkpoint '{files.checkpoint}' to resume: the run was completed, or "
-            "ended within its first minute; train without --resume"
+        if files.model.exists():
+            raise InputError(
+                f"there is no checkpoint '{files.checkpoint}' to resume: the run was completed; "
+                "train without --resume"
+            )
+        typer.echo(
+            f"isthmus: note: there is no checkpoint '{files.checkpoint}' yet: starting anew",
+            err=True,
         )
     if files.checkpoint.exists() and not replaced:
         raise InputError(
             f"'{files.checkpoint}' is the checkpoint of an interrupted run: go on with --resume, "
             "or start anew with --overwrite"
         )
+    refuse_existing(files.metrics, suffix=".jsonl", overwrite=replaced)
+    refuse_existing(files.curve, suffix=".png", overwrite=replaced)
 
 
 def _read(request: Request) -> "Parts":
@@ -170,7 +183,7 @@ _SHOWN = 5
 
 
 def _fit_graph(
-    request: Request, design: "Design", parts: "Parts", files: "RunFiles", stop
+    request: Request, design: "Design", parts: "Parts", files: "RunFiles", stop: Interruption
 ) -> Fitted:
     from isthmus.cli.train_progress import TrainingBar
     from isthmus.forcefield.forcefield import ForceField
@@ -185,7 +198,7 @@ def _fit_graph(
             settings=request.settings,
             files=files,
             resume=request.resume,
-            run={"data": parts.identity, "network": asdict(request.network)},
+            run={"data": parts.hashes, "network": asdict(request.network)},
             watch=bar.show,
             stop=stop,
         )
@@ -194,9 +207,15 @@ def _fit_graph(
         "seconds": round(result.seconds, 1),
         "ending": result.ending,
     }
+    if result.note:
+        run["note"] = result.note
+        typer.echo(f"isthmus: warning: {result.note}", err=True)
+    if result.skipped:
+        run["steps_without_gradient"] = result.skipped
     if result.element_energies is not None:
         run["element_energies"] = {str(z): e for z, e in result.element_energies.items()}
-    return Fitted(result.force_field, result.history, run, result.ending == "stopped")
+    stopped = result.ending == "stopped"
+    return Fitted(result.force_field, result.history, run, stopped, result.resumable)
 
 
 def _finish(
@@ -205,8 +224,14 @@ def _finish(
     files: "RunFiles",
     fitted: Fitted,
     settings: dict[str, Any],
-) -> None:
-    """Save the model first, then measure it, and save it again with what was measured."""
+    stop: Interruption,
+) -> bool:
+    """Save the model first, then measure it, and save it again with what was measured.
+
+    Returns:
+        Whether all of this was done, and nobody asked to stop.
+    """
+    from isthmus.cli.train_tables import measure_and_show
     from isthmus.forcefield.file import save_force_field
     from isthmus.train.model_file import provenance
 
@@ -216,14 +241,17 @@ def _finish(
 
     last = dict(fitted.history[-1]) if fitted.history else {}
     save({"last_validation": last})
+    measured = False
     if not fitted.stopped:
-        from isthmus.cli.train_tables import measure_and_show
-
-        metrics = measure_and_show(fitted.force_field, parts, title=request.output.name)
-        save({"last_validation": last, **metrics})
+        title = request.output.name
+        with suppress(Stopped):
+            metrics = measure_and_show(fitted.force_field, parts, title=title, stop=stop)
+            save({"last_validation": last, **metrics})
+            measured = True
     if fitted.history:
         _draw(request, parts, files, fitted)
     typer.echo(f"isthmus: wrote {files.model}", err=True)
+    return measured
 
 
 def _draw(request: Request, parts: "Parts", files: "RunFiles", fitted: Fitted) -> None:
@@ -235,27 +263,3 @@ def _draw(request: Request, parts: "Parts", files: "RunFiles", fitted: Fitted) -
         draw_curve(fitted.history, files.curve, title=title)
     except (InputError, OSError) as error:
         typer.echo(f"isthmus: note: no learning curve: {error}", err=True)
-
-
-@contextmanager
-def _interruptions() -> "Iterator[Any]":
-    """A function that says whether Ctrl-C was pressed, or the process was asked to end.
-
-    A second Ctrl-C ends at once.
-    """
-    asked: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        # Not by echo: the signal may have come in the midst of a write to the same stream
-        with suppress(OSError):
-            os.write(2, b"\nisthmus: stopping after this step; Ctrl-C again ends at once\n")
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """The errors of a model that has just been trained, on all its data."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,12 +10,19 @@ if TYPE_CHECKING:
 __all__ = ["measure_and_show"]
 
 
-def measure_and_show(force_field: "ForceField", parts: "Parts", *, title: str) -> dict[str, Any]:
-    """Print errors by part of the data with the level of theory, and give them as plain data."""
+def measure_and_show(
+    force_field: "ForceField", parts: "Parts", *, title: str, stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """Print errors by part of the data with the level of theory, and give them as plain data.
+
+    Raises:
+        Stopped: it was asked to end in the midst of it.
+    """
     from rich.table import Table
 
     from isthmus.cli.console import results
     from isthmus.cli.evaluate_input import frames_bar
+    from isthmus.cli.train_stop import raise_if
     from isthmus.evaluate.evaluation import evaluate
     from isthmus.units import ANGSTROM, KILOCALORIE
 
@@ -30,7 +38,13 @@ def measure_and_show(force_field: "ForceField", parts: "Parts", *, title: str) -
             continue
         total = sum(entry.n_frames for entry in data)
         with frames_bar(total, f"measuring on {name} data") as progress:
-            evaluation = evaluate(force_field, data, precision="float64", progress=progress)
+
+            def told(frames: int, progress: Callable[[int], None] = progress) -> None:
+                raise_if(stop)
+                progress(frames)
+
+            raise_if(stop)
+            evaluation = evaluate(force_field, data, precision="float64", progress=told)
         overall = evaluation.overall
         force, energy = KILOCALORIE / ANGSTROM, KILOCALORIE
         numbers = {

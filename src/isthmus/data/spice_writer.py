@@ -1,10 +1,6 @@
 """Datasets to HDF5 files in the layout of SPICE, molecule by molecule."""
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +10,12 @@ from isthmus.data.dataset import Dataset
 from isthmus.data.entry import Entry
 from isthmus.data.exact import in_unit, smallest_type
 from isthmus.data.layout import FIELDS
-from isthmus.errors import InputError
+from isthmus.files import replacing
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["replacing", "write_dataset"]
+__all__ = ["write_dataset"]
 
 _COMPRESSED_FROM = 1024
 """Arrays with fewer numbers are stored as they are: compression would make them larger"""
@@ -52,30 +48,6 @@ def write_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False
         file.attrs["provenance"] = json.dumps(dict(dataset.provenance))
         for entry in dataset:
             _write_entry(file, entry, level=dataset.level_of_theory)
-
-
-@contextmanager
-def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A temporary file beside a path, which takes its place if all went well.
-
-    Raises:
-        InputError: the path exists and is not to be replaced, or its folder does not exist.
-    """
-    if path.exists() and not overwrite:
-        raise InputError(f"'{path}' exists: choose another name, or overwrite it")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder '{path.parent}': make it, or choose another")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_entry(file: "h5py.File", entry: Entry, *, level: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from isthmus.data.dataset import Dataset
 from isthmus.data.frame_ranges import as_ranges, from_ranges
-from isthmus.data.spice_writer import replacing
 from isthmus.errors import InputError
+from isthmus.files import replacing
 
 __all__ = ["Part", "Split", "read_split", "write_split"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from isthmus.data.dataset import Dataset
 from isthmus.data.entry import Entry
 from isthmus.data.perceive import escaped
-from isthmus.data.spice_writer import replacing
+from isthmus.files import replacing
 from isthmus.units import ANGSTROM, ELECTRONVOLT
 
 __all__ = ["write_xyz"]

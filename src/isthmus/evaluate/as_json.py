@@ -7,23 +7,17 @@ from typing import Any, Final
 import numpy as np
 
 from isthmus import __version__
-from isthmus.evaluate.ensemble import (
-    LEVELS,
-    Calibration,
-    EnsembleEvaluation,
-    ErrorBars,
-    SpreadAndErrors,
-    error_bars,
-    spread_and_errors,
-)
+from isthmus.evaluate.ensemble import EnsembleEvaluation, SpreadAndErrors, spread_and_errors
+from isthmus.evaluate.error_bars import LEVELS, Calibration, ErrorBars, error_bars
 from isthmus.evaluate.evaluation import Evaluation
 from isthmus.evaluate.metrics import Interval, Metrics, metrics
 from isthmus.evaluate.molecule_errors import MoleculeErrors
+from isthmus.evaluate.reweighting import sample_note
 from isthmus.units import ANGSTROM, KILOCALORIE
 
 __all__ = ["FORCE", "FORMAT", "UNITS", "ensemble_as_json", "evaluation_as_json"]
 
-FORMAT: Final = "isthmus evaluation 1"
+FORMAT: Final = "isthmus evaluation 2"
 """Of the whole dictionary; changes when an entry changes its meaning"""
 
 FORCE: Final = KILOCALORIE / ANGSTROM
@@ -32,10 +26,11 @@ FORCE: Final = KILOCALORIE / ANGSTROM
 UNITS: Final = {
     "force": "kcal/mol/Å, per component",
     "energy": "kcal/mol, less the mean of the molecule",
-    "sigma_delta_u": "kcal/mol, standard deviation of U_model - U_reference within a molecule",
-    "effective_sample_size": "fraction of the frames, which are a sample of the reference, left "
-    "when they are reweighted to the model: Kish, weights exp(-(U_model - U_reference)/kT); mean "
-    "over molecules with at least 5 frames at one temperature",
+    "sigma_delta_u": "kcal/mol, standard deviation of U_model - U_reference within a molecule, "
+    "and within a temperature where numbers are by temperature",
+    "effective_sample_size": "fraction of the frames left when they are reweighted from the "
+    "reference to the model: Kish, weights exp(-(U_model - U_reference)/kT); mean over molecules "
+    "with at least 5 frames at one temperature; exact only where the frames sample the reference",
     "temperature": "K",
 }
 """What the numbers are"""
@@ -49,8 +44,9 @@ def evaluation_as_json(
     Args:
         evaluation: of any data.
         model: what identifies the force field: name or path, digest.
-        data: what identifies the data: path, part, digest.
+        data: what identifies the data: path, part, digest, and perhaps `provenance`.
     """
+    sampled = sample_note((m.entry for m in evaluation.molecules), data.get("provenance", {}))
     content = {
         "format": FORMAT,
         "isthmus": __version__,
@@ -59,6 +55,7 @@ def evaluation_as_json(
         "level_of_theory": evaluation.level_of_theory or None,
         "units": UNITS,
         **_metrics(evaluation.overall),
+        "effective_sample_size_note": sampled,
         **{
             f"{name}_95": _interval(evaluation.intervals.get(name), size)
             for name, size in (("force_rmse", FORCE), ("energy_rmse", KILOCALORIE))
@@ -105,7 +102,8 @@ def ensemble_as_json(
     """
     found = spread_and_errors(evaluation)
     content = {
-        "n_members": len(evaluation.members),
+        "n_members": found.n_members,
+        "error_bar": "factor √(1 + 1/n_members) spread; uncalibrated: factor 1",
         "members": [
             {**said, **_metrics(member.overall)}
             for said, member in zip(members, evaluation.members, strict=True)
@@ -139,8 +137,9 @@ def ensemble_as_json(
 
 
 def _bars(found: SpreadAndErrors, energy_factor: float, force_factor: float) -> dict[str, Any]:
-    energy = error_bars(found.energy_spread, found.energy_error, factor=energy_factor)
-    force = error_bars(found.force_spread, found.force_error, factor=force_factor)
+    n = found.n_members
+    energy = error_bars(found.energy_spread, found.energy_error, members=n, factor=energy_factor)
+    force = error_bars(found.force_spread, found.force_error, members=n, factor=force_factor)
     return {"energy": _of_kind(energy, KILOCALORIE), "force": _of_kind(force, FORCE)}
 
 

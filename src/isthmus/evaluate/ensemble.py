@@ -8,48 +8,32 @@ prediction; their spread says where it is uncertain:
 - of the force on an atom, the root mean square over x, y, z of the members' standard deviation.
   One number an atom: with few members, the spread of a single component is often small by chance.
 
-Error bars are spreads times one factor for energies and one for forces. Where errors are Gaussian
-with variance (factor × spread)², the factor of largest likelihood is
-
-    factor² = mean(error² / spread²)
-
-(V. Kuleshov, N. Fenner, S. Ermon, ICML (2018), on calibration; Y. Hu et al., Mach. Learn.: Sci.
-Technol. 3, 045028 (2022), on one factor for interatomic potentials). With three members or fewer
-the factor for energies is dominated by the frames with the smallest spread: take more.
+`isthmus.evaluate.error_bars` makes error bars of the spread.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtri
 
 from isthmus.chemistry.environments import Domain
 from isthmus.data.dataset import Dataset
 from isthmus.errors import InputError
+from isthmus.evaluate.error_bars import Calibration, fit_factor
 from isthmus.evaluate.evaluation import Evaluation, judge
 from isthmus.evaluate.predict import Model, Prediction, Progress, Refusal, predict
 from isthmus.evaluate.reweighting import ROOM_TEMPERATURE
 
 __all__ = [
-    "LEVELS",
-    "Calibration",
     "EnsembleEvaluation",
-    "ErrorBars",
     "Spread",
     "SpreadAndErrors",
     "calibrate",
     "combine",
-    "error_bars",
     "evaluate_ensemble",
-    "fit_factor",
     "spread_and_errors",
 ]
-
-LEVELS: Final = np.arange(0.05, 1.0, 0.05)
-"""Probabilities at which coverage is compared"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,41 +47,6 @@ class Spread:
 
     energies: Float[np.ndarray, "frames"]
     forces: Float[np.ndarray, "frames atoms"]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Factors that turn spreads into standard errors, and the data that they were fitted on."""
-
-    energies: float
-    forces: float
-    data: str = ""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ErrorBars:
-    """How well error bars of one kind, energies or forces, fit the errors.
-
-    Attributes:
-        coverage: for each of `LEVELS`, the share of errors within the central interval that
-            should hold so many of them.
-        coverage_1_sigma, coverage_2_sigma: share of errors within one and two error bars; 0.683
-            and 0.954 if Gaussian.
-        expected_calibration_error: mean of |coverage - level| over `LEVELS`.
-        rms: root mean square of the error bars [kJ/mol or kJ/mol/nm].
-        rms_error: of the errors, in the same unit.
-        n: number of errors.
-        n_without_spread: errors left out, since the members agree to the last bit there.
-    """
-
-    coverage: Float[np.ndarray, "levels"]
-    coverage_1_sigma: float
-    coverage_2_sigma: float
-    expected_calibration_error: float
-    rms: float
-    rms_error: float
-    n: int
-    n_without_spread: int
 
 
 def combine(
@@ -189,6 +138,7 @@ class SpreadAndErrors:
         force_spread, force_error: of components [kJ/mol/nm].
         molecule_spread: for each molecule with forces, root mean square [kJ/mol/nm].
         molecule_error: the same of its errors.
+        n_members: of the ensemble.
     """
 
     energy_spread: Float[np.ndarray, "energies"]
@@ -197,6 +147,7 @@ class SpreadAndErrors:
     force_error: Float[np.ndarray, "components"]
     molecule_spread: Float[np.ndarray, "molecules"]
     molecule_error: Float[np.ndarray, "molecules"]
+    n_members: int
 
     @property
     def rank_correlation(self) -> float | None:
@@ -221,29 +172,10 @@ def spread_and_errors(evaluation: EnsembleEvaluation) -> SpreadAndErrors:
             by_molecule.append(np.sqrt(np.square(forces[-1]).mean(axis=1)))
     energy, force = np.concatenate(energies, axis=1), np.concatenate(forces, axis=1)
     per_molecule = np.stack(by_molecule, axis=1) if by_molecule else np.zeros((2, 0))
-    return SpreadAndErrors(energy[0], energy[1], force[0], force[1], *per_molecule)
-
-
-def fit_factor(
-    spread: Float[np.ndarray, "samples"], error: Float[np.ndarray, "samples"], *, what: str
-) -> float:
-    """The factor of largest likelihood; see the module.
-
-    Args:
-        spread: positive where the members differ.
-        error: in the same unit.
-        what: of what they are, for the message.
-
-    Raises:
-        InputError: no labels, or the members agree everywhere.
-    """
-    used = spread > 0
-    if not used.any():
-        raise InputError(
-            f"the error bars of {what} cannot be calibrated: there are {len(spread)} labels, and "
-            "the members differ on none of them; give labelled data and members that differ"
-        )
-    return float(np.sqrt(np.square(error[used] / spread[used]).mean()))
+    n_members = len(evaluation.members)
+    return SpreadAndErrors(
+        energy[0], energy[1], force[0], force[1], *per_molecule, n_members=n_members
+    )
 
 
 def calibrate(evaluation: EnsembleEvaluation, *, data: str = "") -> Calibration:
@@ -257,36 +189,9 @@ def calibrate(evaluation: EnsembleEvaluation, *, data: str = "") -> Calibration:
         InputError: as `fit_factor`.
     """
     found = spread_and_errors(evaluation)
+    n = found.n_members
     return Calibration(
-        fit_factor(found.energy_spread, found.energy_error, what="energies"),
-        fit_factor(found.force_spread, found.force_error, what="forces"),
+        fit_factor(found.energy_spread, found.energy_error, members=n, what="energies"),
+        fit_factor(found.force_spread, found.force_error, members=n, what="forces"),
         data,
-    )
-
-
-def error_bars(
-    spread: Float[np.ndarray, "samples"],
-    error: Float[np.ndarray, "samples"],
-    *,
-    factor: float = 1.0,
-) -> ErrorBars | None:
-    """How well spreads times a factor fit the errors; None where there is nothing to compare."""
-    used = spread > 0
-    if not used.any():
-        return None
-    bars = factor * spread[used]
-    scores = np.sort(np.abs(error[used]) / bars)
-
-    limits = np.array([1.0, 2.0, *ndtri((1 + LEVELS) / 2)])
-    shares = np.searchsorted(scores, limits, side="right") / len(scores)
-    coverage = shares[2:]
-    return ErrorBars(
-        coverage=coverage,
-        coverage_1_sigma=float(shares[0]),
-        coverage_2_sigma=float(shares[1]),
-        expected_calibration_error=float(np.abs(coverage - LEVELS).mean()),
-        rms=float(np.sqrt(np.square(bars).mean())),
-        rms_error=float(np.sqrt(np.square(error[used]).mean())),
-        n=int(used.sum()),
-        n_without_spread=int((~used).sum()),
     )

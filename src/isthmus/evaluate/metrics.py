@@ -7,7 +7,8 @@
 | `sigma_delta_u` | standard deviation of ΔU within a molecule, pooled [kJ/mol] |
 | `effective_sample_size` | mean over molecules of the fraction of `isthmus.evaluate.reweighting` |
 
-Pooled is σ = √(Σ d² / Σ (n - 1)), with d = ΔU less its mean over the n frames of its molecule.
+Pooled is σ = √(Σ d² / Σ (n - 1)), over molecules with n ≥ 2 frames in the group at hand, with d =
+ΔU less its mean over these n frames: within a temperature, only what varies there counts.
 
 A number that nothing can be computed from is None.
 """
@@ -74,7 +75,6 @@ def metrics(
     """
     energy = _joined([m.energy_errors for m in molecules])
     force = _joined([m.force_errors.ravel() for m in molecules])
-    freedom = sum(len(m.energy_errors) - 1 for m in molecules if len(m.energy_errors) > 1)
     fractions = [
         fraction
         for m in molecules
@@ -95,7 +95,7 @@ def metrics(
         energy_rmse=_rms(energy),
         energy_mae=_mean(np.abs(energy)),
         energy_sd=_rms(_joined([m.energies for m in molecules])),
-        sigma_delta_u=float(np.sqrt(np.square(energy).sum() / freedom)) if freedom else None,
+        sigma_delta_u=_pooled_sd([m.energy_errors for m in molecules]),
         effective_sample_size=_mean(np.array(fractions)),
     )
 
@@ -116,8 +116,9 @@ def by_temperature(
 ) -> dict[float, Metrics]:
     """Metrics of the frames at each temperature [K]; NaN for frames that state none.
 
-    Energies are less the mean of their molecule over all its frames, so that an error that grows
-    with the temperature is seen. Arguments as `metrics`.
+    Energy errors are less the mean of their molecule over all its frames, so that an error that
+    grows with the temperature is seen; for `sigma_delta_u` they are less the mean over the frames
+    at the temperature. Arguments as `metrics`.
     """
     every = _joined([a for m in molecules for a in (m.energy_temperatures, m.force_temperatures)])
     levels = np.unique(np.round(every, 2))
@@ -162,6 +163,15 @@ def _joined(parts: Sequence[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "sampl
 
 def _mean(values: Float[np.ndarray, "samples"]) -> float | None:
     return float(values.mean()) if len(values) else None
+
+
+def _pooled_sd(parts: Sequence[Float[np.ndarray, "_"]]) -> float | None:
+    """Standard deviation about the mean of each part; parts of one value say nothing."""
+    several = [part for part in parts if len(part) > 1]
+    if not several:
+        return None
+    squares = sum(float(np.square(part - part.mean()).sum()) for part in several)
+    return float(np.sqrt(squares / sum(len(part) - 1 for part in several)))
 
 
 def _rms(values: Float[np.ndarray, "samples"]) -> float | None:

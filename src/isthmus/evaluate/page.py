@@ -10,14 +10,15 @@ from typing import Any, Final
 import numpy as np
 
 from isthmus.chemistry.rdkit_bridge import rdkit_from_topology
-from isthmus.data.spice_writer import replacing
 from isthmus.errors import InputError
 from isthmus.evaluate.as_json import FORCE
-from isthmus.evaluate.ensemble import Calibration, EnsembleEvaluation
+from isthmus.evaluate.ensemble import EnsembleEvaluation
+from isthmus.evaluate.error_bars import Calibration
 from isthmus.evaluate.evaluation import Evaluation
 from isthmus.evaluate.metrics import metrics
 from isthmus.evaluate.molecule_errors import MoleculeErrors
 from isthmus.evaluate.pictures import draw_calibration, draw_errors, draw_parity, new_figure
+from isthmus.files import replacing
 from isthmus.units import KILOCALORIE
 
 __all__ = ["PAGE", "refuse_report", "write_report"]
@@ -65,6 +66,7 @@ def write_report(
     worst: int,
     ensemble: EnsembleEvaluation | None = None,
     calibration: Calibration | None = None,
+    sampled: str | None = None,
 ) -> None:
     """Write pictures and page; files of the same names are replaced, others stay.
 
@@ -75,6 +77,7 @@ def write_report(
         worst: number of molecules that are drawn.
         ensemble: its spread is drawn as well.
         calibration: of its error bars.
+        sampled: the note of `isthmus.evaluate.reweighting.sample_note`.
 
     Raises:
         EngineMissingError: matplotlib is not installed.
@@ -92,11 +95,16 @@ def write_report(
             draw_calibration(ensemble, calibration, path, title=title)
         pictures.append(("Uncertainty of the ensemble", folder / "calibration.png"))
     with replacing(folder / PAGE, overwrite=True) as path:
-        path.write_text(_page(evaluation, pictures, title, worst), encoding="utf-8")
+        text = _page(evaluation, pictures, title, worst, sampled)
+        path.write_text(text, encoding="utf-8")
 
 
 def _page(
-    evaluation: Evaluation, pictures: Sequence[tuple[str, Path]], title: str, worst: int
+    evaluation: Evaluation,
+    pictures: Sequence[tuple[str, Path]],
+    title: str,
+    worst: int,
+    sampled: str | None,
 ) -> str:
     level = evaluation.level_of_theory or "level of theory not stated"
     parts = [
@@ -104,7 +112,7 @@ def _page(
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>",
         f"<p>{len(evaluation.molecules)} molecules, {evaluation.n_frames} frames; reference: "
         f"<b>{html.escape(level)}</b>. Energies are less the mean of their molecule.</p>",
-        _numbers(evaluation),
+        _numbers(evaluation, sampled),
     ]
     for heading, path in pictures:
         data = base64.b64encode(path.read_bytes()).decode()
@@ -129,7 +137,7 @@ def _page(
     return "\n".join(parts) + "</html>\n"
 
 
-def _numbers(evaluation: Evaluation) -> str:
+def _numbers(evaluation: Evaluation, sampled: str | None) -> str:
     overall, intervals = evaluation.overall, evaluation.intervals
 
     def row(name: str, value: float | None, size: float, unit: str, key: str = "") -> str:
@@ -147,7 +155,8 @@ def _numbers(evaluation: Evaluation) -> str:
         row("σ(ΔU) within a molecule", overall.sigma_delta_u, KILOCALORIE, "[kcal/mol]"),
         row("effective sample size, reference to model", overall.effective_sample_size, 1.0, ""),
     ]
-    return "".join(rows) + "</table>"
+    said = sampled or "exact only where the frames sample the reference"
+    return "".join(rows) + f"</table><p class='dim'>Effective sample size: {html.escape(said)}.</p>"
 
 
 def _card(m: MoleculeErrors, most: float) -> str:

@@ -11,13 +11,8 @@ from scipy.special import ndtr
 
 from isthmus.errors import EngineMissingError
 from isthmus.evaluate.as_json import FORCE
-from isthmus.evaluate.ensemble import (
-    LEVELS,
-    Calibration,
-    EnsembleEvaluation,
-    error_bars,
-    spread_and_errors,
-)
+from isthmus.evaluate.ensemble import EnsembleEvaluation, spread_and_errors
+from isthmus.evaluate.error_bars import LEVELS, Calibration, error_bars, widened
 from isthmus.evaluate.evaluation import Evaluation
 from isthmus.evaluate.metrics import metrics
 from isthmus.units import KILOCALORIE
@@ -98,10 +93,12 @@ def draw_calibration(
     energies, forces = (
         (1.0, 1.0) if calibration is None else (calibration.energies, calibration.forces)
     )
-    _coverage(panels[0], found.energy_spread, found.energy_error, energies, "energies")
-    _coverage(panels[1], found.force_spread, found.force_error, forces, "force components")
-    said, real = found.molecule_spread * forces / FORCE, found.molecule_error / FORCE
-    kind = "spread" if calibration is None else "calibrated error bar"
+    n = found.n_members
+    _coverage(panels[0], found.energy_spread, found.energy_error, n, energies, "energies")
+    _coverage(panels[1], found.force_spread, found.force_error, n, forces, "force components")
+    said = widened(found.molecule_spread, n) * forces / FORCE
+    real = found.molecule_error / FORCE
+    kind = "error bar" if calibration is None else "calibrated error bar"
     panels[2].set(
         xlabel=f"{kind} of forces, RMS [kcal/mol/Å]",
         ylabel="force RMSE of the molecule [kcal/mol/Å]",
@@ -191,6 +188,7 @@ def _coverage(
     panel: Any,
     spread: Float[np.ndarray, "samples"],
     error: Float[np.ndarray, "samples"],
+    members: int,
     factor: float,
     what: str,
 ) -> None:
@@ -198,15 +196,15 @@ def _coverage(
         xlabel=f"share of {what} that should lie within",
         ylabel="share that does",
     )
-    bars = error_bars(spread, error, factor=factor)
+    bars = error_bars(spread, error, members=members, factor=factor)
     if bars is None:
         _say(panel, "nothing to compare")
         return
     _square(panel, 0.0, 1.0)
-    plain = error_bars(spread, error)
+    plain = error_bars(spread, error, members=members)
     if factor != 1.0 and plain is not None:
-        panel.plot(LEVELS, plain.coverage, "o-", ms=3, color="0.6", label="spread as it is")
-    label = "spread as it is" if factor == 1.0 else f"spread × {factor:.2f}"
+        panel.plot(LEVELS, plain.coverage, "o-", ms=3, color="0.6", label="factor 1")
+    label = f"factor {factor:.2f}" if factor != 1.0 else "factor 1"
     panel.plot(LEVELS, bars.coverage, "o-", ms=4, color=_COLOUR, label=label)
     for sigmas in (1, 2):
         panel.axvline(2 * ndtr(sigmas) - 1, color="0.85", lw=0.8, zorder=0)

@@ -26,6 +26,7 @@ from isthmus import __version__
 from isthmus.designs.design import Design
 from isthmus.designs.schema import parse_design
 from isthmus.errors import DesignError, FormulaError, InputError
+from isthmus.files import replacing
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.forcefield.records import decode, encode
 from isthmus.parameters.source import Source
@@ -193,18 +194,14 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], header: Mapping
 
     Raises:
         OSError: the disk is full, or the folder cannot be written; an old file stays.
+        InputError: there is no such folder.
     """
     from safetensors.numpy import save
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(save(dict(tensors), metadata=dict(header)))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
+        file.write(save(dict(tensors), metadata=dict(header)))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:

@@ -12,7 +12,7 @@ import numpy as np
 from isthmus.data.dataset import Dataset
 from isthmus.data.entry import Entry
 from isthmus.data.finding import Finding, Severity
-from isthmus.data.spice_writer import replacing
+from isthmus.files import replacing
 from isthmus.label.folder import Report
 from isthmus.label.plan import Failure, Piece, Plan, Target
 

@@ -17,7 +17,7 @@ from isthmus.chemistry.elements import element_symbols
 from isthmus.chemistry.topology import Topology
 from isthmus.errors import EngineMissingError, InputError
 from isthmus.label.level import LabelError, Labels
-from isthmus.units import BOHR, HARTREE
+from isthmus.units import BOHR, BOLTZMANN, HARTREE
 
 __all__ = ["METHODS", "TightBinding"]
 
@@ -26,8 +26,8 @@ METHODS: Final = MappingProxyType({"gfn1": "GFN1-xTB", "gfn2": "GFN2-xTB"})
 
 _HEAVIEST = 86
 
-_KELVIN = 3.166811563455546e-6
-"""Boltzmann constant times 1 K [hartree] (SI 2019, CODATA 2018)"""
+_KELVIN = BOLTZMANN / HARTREE
+"""Boltzmann constant times 1 K [hartree]"""
 
 
 @dataclass(frozen=True)

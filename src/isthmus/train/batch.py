@@ -65,12 +65,13 @@ class Frames:
     """Labels of one molecule as float32, frames last; 0 where there is none.
 
     Attributes:
-        positions: [nm].
+        positions: [nm], about the centroid of each frame.
         forces: [kJ/mol/nm].
         energies: [kJ/mol], from the zero that was asked for.
         charges: [e].
         dipoles: [e nm].
-        has_forces, has_energy, has_charges, has_dipole: 1 or 0 by frame.
+        has_forces, has_energy, has_charges, has_dipole: 1 or 0 by frame; the dipoles of ions,
+            which depend on the origin, count as none.
     """
 
     positions: Float[np.ndarray, "3 atoms frames"]
@@ -90,12 +91,17 @@ class Frames:
         forces, has_forces = _known(entry.forces, (*shape, 3))
         charges, has_charges = _known(entry.charges, shape)
         dipoles, has_dipole = _known(entry.dipoles, (entry.n_frames, 3))
+        if entry.topology.total_charge:
+            # The dipole of an ion depends on the origin
+            has_dipole = np.zeros_like(has_dipole)
+        # Far from the origin, float32 would be too coarse
+        centred = entry.positions - entry.positions.mean(axis=1, keepdims=True)
         known = np.isfinite(entry.energies)
         if zero is None:
             zero = float(entry.energies[known].mean()) if known.any() else 0.0
         energies, has_energy = _known(entry.energies - zero, (entry.n_frames,))
         return cls(
-            _columns(entry.positions),
+            _columns(centred),
             _columns(forces),
             energies,
             np.ascontiguousarray(charges.T),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.errors import InputError
+from isthmus.files import replacing
 
 __all__ = ["draw_curve"]
 
@@ -57,6 +58,5 @@ def draw_curve(history: Sequence[Mapping[str, Any]], path: Path, *, title: str) 
         panel.grid(alpha=0.25, which="both")
         if panel.lines:
             panel.legend(frameon=False, fontsize=8)
-    partial = path.with_suffix(".partial")
-    figure.savefig(partial, dpi=140, format="png")
-    partial.replace(path)
+    with replacing(path, overwrite=True) as temporary:
+        figure.savefig(temporary, dpi=140, format="png")

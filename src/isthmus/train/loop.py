@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from math import ceil
+from math import ceil, isfinite
 from typing import Any
 
 import jax
@@ -17,15 +17,22 @@ from isthmus.parameters.graph.source import GraphSource
 from isthmus.train.batch import Batch, Plan, Prepared, collate, prepare
 from isthmus.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from isthmus.train.element_energies import fit_element_energies
+from isthmus.train.labels import refuse_unlabelled
 from isthmus.train.optimiser import learning_rate, make_optimiser
 from isthmus.train.result import Metrics, Progress, TrainResult
 from isthmus.train.run_files import RunFiles, append_metrics, keep_metrics
 from isthmus.train.settings import TrainSettings
 from isthmus.train.static_loss import LossWeights
 from isthmus.train.step import Stepper, TrainState
-from isthmus.train.stream import Choice, batch_capacity, batches, one_pass
+from isthmus.train.stream import (
+    Choice,
+    batch_capacity,
+    batches,
+    batches_in_a_pass,
+    one_pass,
+)
 from isthmus.train.tally import Tally
-from isthmus.train.validation import validation_errors
+from isthmus.train.validation import score, validation_errors
 
 __all__ = ["train"]
 
@@ -34,8 +41,8 @@ Packed = Mapping[str, jax.Array | np.ndarray]
 _KEPT = ("step", "seconds", "preparation", "best_score", "without_progress", "n_validations")
 """What a checkpoint keeps of a run, beside weights and sums"""
 
-_COUNTED = 4
-"""Passes over the data that tell how many batches are in one"""
+_FEW = 20
+"""Steps: a limit of time that leaves fewer leaves no time for training"""
 
 
 def train(
@@ -61,7 +68,8 @@ def train(
         training: molecules to learn from.
         validation: molecules that decide which weights are kept; none = the last ones are.
         settings: of the run.
-        files: where checkpoints and metrics go; None = nowhere.
+        files: where checkpoints and metrics go; None = nowhere. The last checkpoint stays, for
+            the caller to remove when the model is saved.
         resume: go on from the checkpoint in `files`, if there is one.
         run: what else a checkpoint must agree with, as plain data, for example a data hash.
         watch: called after every step.
@@ -70,7 +78,7 @@ def train(
 
     Raises:
         InputError: no molecules or no labels, a source without a network, a checkpoint of
-            another run.
+            another run, or 50 steps on end without a finite gradient.
     """
     settings = settings or TrainSettings()
     if not isinstance(force_field.source, GraphSource):
@@ -114,7 +122,8 @@ class _Loop:
     n_validations: int = 0
     history: list[Metrics] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
-    note: str = ""
+    noted: int = 0
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def create(
@@ -131,14 +140,12 @@ class _Loop:
             elements = fit_element_energies(training)
         design = force_field.design
         plan, prepared = prepare(design, (*training, *validation), element_energies=elements)
-        n_frames = min(settings.frames, max(m.frames.energies.size for m in prepared))
-        capacity = batch_capacity(prepared, settings.molecules)
-        optimiser = make_optimiser(
-            settings.optimiser, clip=settings.clip, decay=settings.weight_decay
-        )
+        own, others = prepared[: len(training)], prepared[len(training) :]
+        refuse_unlabelled(own, settings)
+        n_frames = min(settings.frames, max(m.frames.energies.size for m in own))
+        capacity = batch_capacity(own, settings.molecules, n_frames, others)
+        optimiser = make_optimiser(settings.optimiser, clip=settings.clip)
         stepper = Stepper(force_field, optimiser, LossWeights.of(settings), devices)
-        own = prepared[: len(training)]
-        _refuse_unlabelled(own, settings)
         loop = cls(
             force_field,
             settings,
@@ -146,14 +153,14 @@ class _Loop:
             stepper,
             plan,
             own,
-            prepared[len(training) :],
+            others,
             capacity,
             n_frames,
             total_steps=0,
             steps_in_a_pass=0.0,
             element_energies=elements,
         )
-        loop.steps_in_a_pass = _batches_in_a_pass(loop.stream()) / stepper.n_devices
+        loop.steps_in_a_pass = batches_in_a_pass(loop.stream()) / stepper.n_devices
         loop.total_steps = ceil(loop.steps_in_a_pass * settings.epochs)
         return loop
 
@@ -171,9 +178,11 @@ class _Loop:
     def fraction(self) -> float:
         """How much of the run is done; compilation is no part of it, but counts as time used."""
         done = self.step / self.total_steps
-        if self.settings.seconds is not None:
-            for_steps = max(self.settings.seconds - self.preparation, 1e-6)
-            done = max(done, (self.seconds - self.preparation) / for_steps)
+        limit = self.settings.seconds
+        if limit is not None and self.seconds >= limit:
+            return 1.0
+        if limit is not None:
+            done = max(done, (self.seconds - self.preparation) / (limit - self.preparation))
         return min(done, 1.0)
 
     def run(
@@ -195,9 +204,9 @@ class _Loop:
             self.files.checkpoint.unlink(missing_ok=True)
         choices = islice(self.stream(), self.step * self.stepper.n_devices, None)
         before, saved, started = self.seconds, time.monotonic(), time.monotonic()
-        ending, compiled = "complete", False
+        ending, compiled = self._ending(None), False
         while self.fraction < 1 and ending == "complete":
-            self.note = ""
+            self.notes.clear()
             state, rate = self._stepped(state, choices)
             if not compiled:
                 self.preparation += self._ready(state) - started
@@ -206,18 +215,43 @@ class _Loop:
             if self.fraction * self.settings.validations >= self.n_validations + 1:
                 best = self._validated(state, best, rate)
             ending = self._ending(stop)
-            due = time.monotonic() - saved > self.settings.checkpoint_seconds
-            if due or ending == "stopped":
+            if time.monotonic() - saved > self.settings.checkpoint_seconds:
                 self._save(Checkpoint(state, best, {}), made_of)
                 saved = time.monotonic()
             if watch is not None:
                 last = self.history[-1] if self.history else {}
-                watch(Progress(self.fraction, self.step, self.seconds, last, self.note))
+                note = "; ".join(self.notes)
+                watch(Progress(self.fraction, self.step, self.seconds, last, note))
+        self.notes.clear()
+        self.tally.settle()
+        # So that nothing is lost where the model cannot be saved, or what comes after fails
+        resumable = self._save(Checkpoint(state, best, {}), made_of)
+        if ending == "complete" and self._had_no_time():
+            ending = "no time"
         kept = state.average if self.best_score == float("inf") else best
         result = ForceField(self.force_field.design, self.stepper.source(kept))
         return TrainResult(
-            result, tuple(self.history), self.step, self.seconds, ending, self.element_energies
+            result,
+            tuple(self.history),
+            self.step,
+            self.seconds,
+            ending,
+            self.element_energies,
+            "; ".join(self.notes),
+            resumable,
+            self.tally.skipped,
         )
+
+    def _had_no_time(self) -> bool:
+        """Whether the limit of time left none for training; notes what it went into."""
+        limit = self.settings.seconds
+        if limit is None or self.step >= min(_FEW, self.total_steps):
+            return False
+        self.notes.append(
+            f"compilation took {self.preparation:.0f} of {limit:g} s: only {self.step} steps were "
+            "made; give more time"
+        )
+        return True
 
     def _ready(self, state: TrainState) -> float:
         """When the first step is done and all programs are compiled, by the clock of the run."""
@@ -234,8 +268,10 @@ class _Loop:
         rate = learning_rate(
             self.fraction, highest=self.settings.highest_rate, warmup=self.settings.warmup
         )
-        state, measures = self.stepper.step(state, given, rate=rate, memory=self._memory())
-        self.tally.add(measures)
+        state, measures = self.stepper.step(
+            state, [batch for batch, _ in given], rate=rate, memory=self._memory()
+        )
+        self.tally.add(measures, [name for _, names in given for name in names])
         self.step += 1
         return state, rate
 
@@ -245,9 +281,12 @@ class _Loop:
         stopped = self.fraction < 1 and stop is not None and stop()
         return "stopped" if stopped else "complete"
 
-    def _next_batches(self, choices: Iterator[tuple[int, Choice]]) -> list[Batch]:
-        drawn = islice(choices, self.stepper.n_devices)
-        return [self._collated(self.training, choice) for _, choice in drawn]
+    def _next_batches(self, choices: Iterator[tuple[int, Choice]]) -> list[tuple[Batch, list[str]]]:
+        """A batch for each device, with the names of its molecules."""
+        return [
+            (self._collated(self.training, chosen), [self.training[i].name for i, _ in chosen])
+            for _, chosen in islice(choices, self.stepper.n_devices)
+        ]
 
     def _collated(self, molecules: Sequence[Prepared], choice: Choice) -> Batch:
         return collate(
@@ -274,21 +313,27 @@ class _Loop:
             "learning_rate": rate,
             **self.tally.rmse("train"),
         }
-        self.tally = Tally()
+        self.tally = self.tally.emptied()
+        if self.tally.skipped > self.noted:
+            self.notes.append(
+                f"{self.tally.skipped} of {self.step} steps changed nothing: their gradients were "
+                "not finite"
+            )
+            self.noted = self.tally.skipped
         if self.validation:
             errors = self._errors(state.average)
             line |= errors
-            score = self._score(errors)
-            self.without_progress += score is not None
-            if score is not None and score < self.best_score:
-                self.best_score, self.without_progress = score, 0
+            if self._is_best(errors):
                 best = jax.tree.map(np.array, state.average)
+        for name, value in line.items():
+            if isinstance(value, float) and not isfinite(value):
+                line[name] = None
         self.history.append(line)
         if self.files is not None:
             try:
                 append_metrics(self.files.metrics, line)
             except OSError as error:
-                self.note = f"metrics were not written: {error.strerror or error}"
+                self.notes.append(f"metrics were not written: {error.strerror or error}")
         return best
 
     def _errors(self, weights: Mapping[str, jax.Array]) -> Metrics:
@@ -308,32 +353,32 @@ class _Loop:
         centred = self.settings.energy_zero == "molecule"
         return validation_errors(choices, found, centred=centred)
 
-    def _score(self, errors: Metrics) -> float | None:
-        """Weighted mean squares of forces, and of energies over the mean number of atoms.
-
-        None where nothing that has a weight is labelled.
-        """
+    def _is_best(self, errors: Metrics) -> bool:
+        """Whether errors on the validation molecules are the lowest so far; counts if not."""
         n_atoms = float(np.mean([m.sizes["atom"] for m in self.validation]))
-        settings = self.settings
-        parts = [
-            weight * error**2
-            for weight, error in (
-                (settings.force_weight, errors["validation_force_rmse"]),
-                (settings.energy_weight / n_atoms, errors["validation_energy_rmse"]),
-            )
-            if weight and error is not None
-        ]
-        return sum(parts) if parts else None
+        found = score(errors, self.settings, n_atoms)
+        if found is None:
+            return False
+        if not isfinite(found):
+            self.notes.append("errors on the validation molecules are not finite")
+            return False
+        self.without_progress += 1
+        if found >= self.best_score:
+            return False
+        self.best_score, self.without_progress = found, 0
+        return True
 
-    def _save(self, checkpoint: Checkpoint, made_of: Mapping[str, Any]) -> None:
+    def _save(self, checkpoint: Checkpoint, made_of: Mapping[str, Any]) -> bool:
         """Write a checkpoint; notes why not, and lets the run go on, where that fails."""
         if self.files is None:
-            return
+            return False
         progress = {name: getattr(self, name) for name in _KEPT} | {"tally": self.tally.as_json()}
         try:
             write_checkpoint(self.files.checkpoint, replace(checkpoint, progress=progress), made_of)
         except OSError as error:
-            self.note = f"no checkpoint was written: {error.strerror or error}"
+            self.notes.append(f"no checkpoint was written: {error.strerror or error}")
+            return False
+        return True
 
     def _resumed(self, start: Checkpoint, made_of: Mapping[str, Any]) -> tuple[TrainState, Packed]:
         assert self.files is not None
@@ -343,29 +388,3 @@ class _Loop:
         self.tally = Tally(**found.progress["tally"])
         self.history = keep_metrics(self.files.metrics, self.step)
         return found.state, found.best
-
-
-def _batches_in_a_pass(stream: Iterator[tuple[int, Choice]]) -> float:
-    """On the average over a few passes, since few molecules do not fill their last batch."""
-    for n_batches, (n_passes, _) in enumerate(stream, start=1):
-        # The batch at hand was filled, at least in part, in the pass before
-        if n_passes >= _COUNTED:
-            return n_batches / n_passes
-    raise AssertionError("the stream has no end")
-
-
-def _refuse_unlabelled(molecules: Sequence[Prepared], settings: TrainSettings) -> None:
-    """Refuse data that say nothing to the loss."""
-    if not molecules:
-        raise InputError("there is nothing to train on: give at least one molecule")
-    enough = 2 if settings.energy_zero == "molecule" else 1
-    for molecule in molecules:
-        own = molecule.frames
-        if settings.force_weight and own.has_forces.any():
-            return
-        if settings.energy_weight and own.has_energy.sum() >= enough:
-            return
-    raise InputError(
-        "no molecule has forces, or energies of two frames, that have a weight: nothing can be "
-        "learnt from these data; look at them with `isthmus data info`"
-    )

@@ -5,6 +5,7 @@ a step, not to the optimiser: it comes as an argument, from the progress of the 
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -34,20 +35,18 @@ class Packing:
     """Weights as few arrays: matrices of one shape in a stack, all else in one vector.
 
     An optimiser treats a stack at once, which compiles and runs faster than leaf by leaf.
-    The last layers of heads, which turn hidden units into parameters, count as vectors.
+    Matrices on features of atoms and bonds, and the last layers of heads, which turn hidden units
+    into parameters, count as vectors.
     """
 
     def __init__(self, source: GraphSource):
         leaves, self._tree = jax.tree.flatten(source)
         self._shapes = [np.shape(leaf) for leaf in leaves]
-        self._groups = [self._group(shape, source) for shape in self._shapes]
-
-    @staticmethod
-    def _group(shape: tuple[int, ...], source: GraphSource) -> str:
-        inner = (source.settings.width, source.settings.head_width, 2 * source.settings.width)
-        if len(shape) >= 2 and shape[-1] in inner and shape[-2] in inner:
-            return f"{shape[-2]} x {shape[-1]}"
-        return _REST
+        ends = {id(leaf) for leaf in _ends(source)}
+        self._groups = [
+            _REST if np.ndim(leaf) < 2 or id(leaf) in ends else " x ".join(map(str, shape[-2:]))
+            for leaf, shape in zip(leaves, self._shapes, strict=True)
+        ]
 
     def pack(self, source: GraphSource) -> Packed:
         """Arrays by group."""
@@ -69,16 +68,27 @@ class Packing:
         return jax.tree.unflatten(self._tree, leaves)
 
 
-def make_optimiser(name: str, *, clip: float, decay: float) -> optax.GradientTransformation:
+def _ends(source: GraphSource) -> Iterator[Array | np.ndarray]:
+    """Matrices where a network begins and ends."""
+    yield source.network.embedding.layers[0].weight
+    for layer in source.network.layers:
+        yield layer.bond.weight
+    for head in source.heads.values():
+        yield head.bonds
+        yield head.rest.layers[-1].weight
+    for head in source.atom_heads.values():
+        yield head.layers[-1].weight
+
+
+def make_optimiser(name: str, *, clip: float) -> optax.GradientTransformation:
     """Updates of packed weights for a learning rate of 1; multiply them by that of the step.
 
     Args:
         name: "muon" or "adam".
         clip: see `clip_by_habit`.
-        decay: part of the weights that a step of the rate 1 takes away.
     """
     if name == "adam":
-        return optax.chain(clip_by_habit(clip), optax.adamw(1.0, weight_decay=decay))
+        return optax.chain(clip_by_habit(clip), optax.adam(1.0))
 
     def matrices(packed: Packed) -> dict[str, optax.contrib.MuonDimensionNumbers | None]:
         numbers = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=2)

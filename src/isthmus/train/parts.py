@@ -1,6 +1,7 @@
 """Which molecules and frames a run learns from, which decide, and which judge."""
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +28,20 @@ class Parts:
         validation: what decides which weights are kept.
         test: what nothing is fitted to or decided by; None without.
         held_out: "molecules" or "frames": what validation holds out.
-        identity: hashes, as plain data.
+        identity: sources, sizes and hashes, as plain data.
     """
 
     training: Dataset
     validation: Dataset
     test: Dataset | None
     held_out: str
-    identity: dict[str, Any]
+    identity: Mapping[str, Any]
+
+    @property
+    def hashes(self) -> dict[str, str | None]:
+        """What two runs on the same data have in common, wherever their files lie."""
+        named = {"training": self.training, "validation": self.validation, "test": self.test}
+        return {name: None if data is None else data.digest for name, data in named.items()}
 
 
 def make_parts(
@@ -84,21 +91,16 @@ def make_parts(
             seed=seed,
         ).apply(training)
         training, validation = made["train"], made["validation"]
-    found = Parts(
-        training.in_memory(),
-        validation.in_memory(),
-        None if test is None else test.in_memory(),
-        held_out,
-        {},
-    )
+    training, validation = training.in_memory(), validation.in_memory()
+    test = None if test is None else test.in_memory()
+    named = {"training": training, "validation": validation, "test": test}
+    found = Parts(training, validation, test, held_out, _identity(named, split))
     _refuse_other_levels(found)
     _refuse_overlap(found)
-    found.identity.update(_identity(found, split))
     return found
 
 
-def _identity(parts: Parts, split: Split | None) -> dict[str, Any]:
-    named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
+def _identity(named: Mapping[str, Dataset | None], split: Split | None) -> dict[str, Any]:
     return {
         name: None
         if data is None
@@ -138,7 +140,11 @@ def _refuse_overlap(parts: Parts) -> None:
         known |= dict.fromkeys((frame for _, frame in own), name)
 
 
-def _frames(data: Iterable[Entry]) -> Iterator[tuple[str, tuple[str, bytes]]]:
+def _frames(data: Iterable[Entry]) -> Iterator[tuple[str, bytes]]:
+    """Names of molecules, each with a short digest of one frame."""
     for entry in data:
+        start = hashlib.blake2b(entry.topology.digest.encode(), digest_size=16)
         for frame in entry.positions:
-            yield entry.name, (entry.topology.digest, frame.tobytes())
+            own = start.copy()
+            own.update(frame.tobytes())
+            yield entry.name, own.digest()

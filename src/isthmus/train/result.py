@@ -39,7 +39,11 @@ class TrainResult:
         history: metrics of every validation; errors in kcal/mol and kcal/mol/Å.
         steps: how many were done.
         seconds: how long they took, compilation included.
-        ending: "complete", "patience" or "stopped".
+        ending: "complete", "patience", "stopped", or "no time" where the limit of time left none
+            for training.
+        note: what went wrong at the end, or empty.
+        resumable: whether a checkpoint of the last step was written.
+        skipped: steps that changed nothing, since their gradients were not finite.
         element_energies: by atomic number [kJ/mol], if energies were counted from them.
     """
 
@@ -49,3 +53,6 @@ class TrainResult:
     seconds: float
     ending: str
     element_energies: Mapping[int, float] | None
+    note: str = ""
+    resumable: bool = False
+    skipped: int = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.errors import InputError
+from isthmus.files import replacing
 
 __all__ = ["RunFiles", "append_metrics", "keep_metrics"]
 
@@ -17,7 +18,8 @@ class RunFiles:
 
     Attributes:
         model: `NAME.safetensors`, written at the end, with the best weights.
-        checkpoint: `NAME.checkpoint.safetensors`, removed when the run is complete.
+        checkpoint: `NAME.checkpoint.safetensors`, which the command removes when the model is
+            saved and measured.
         metrics: `NAME.metrics.jsonl`, one line a validation.
         curve: `NAME.png`, the learning curve.
     """
@@ -48,9 +50,15 @@ class RunFiles:
 
 
 def append_metrics(path: Path, line: Mapping[str, Any]) -> None:
-    """Add one line."""
+    """Add one line of strict JSON.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(dict(line), allow_nan=False)
     with path.open("a") as file:
-        file.write(json.dumps(dict(line)) + "\n")
+        file.write(text + "\n")
 
 
 def keep_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
@@ -66,7 +74,6 @@ def keep_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
             continue
         if line["step"] <= last_step:
             kept.append(line)
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    partial.replace(path)
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
     return kept

@@ -26,12 +26,12 @@ class TrainSettings:
         optimiser: "muon" or "adam".
         learning_rate: its highest value; None = what suits the optimiser.
         warmup: part of the run over which the learning rate rises; then it falls to 0 as a cosine.
-        weight_decay: part of the weights that a step of the learning rate 1 takes away.
         clip: gradients longer than this many times their usual length are shortened to it.
         average: time constant of the averaged weights, as part of the run.
         force_weight, energy_weight, dipole_weight, charge_weight: of the mean squares of force
             components [(kcal/mol/Å)²], of energies over the number of atoms [(kcal/mol)²], of
-            dipoles over the number of atoms [(e Å)²], and of charges [e²].
+            dipoles over the number of atoms [(e Å)²], and of charges [e²]. Dipoles of ions are
+            left out, since they depend on the origin.
         energy_zero: "molecule" or "elements".
         restraint: weight of the mean square distance of parameters from their priors, each in
             units of its own scale.
@@ -48,7 +48,6 @@ class TrainSettings:
     optimiser: str = "muon"
     learning_rate: float | None = None
     warmup: float = 0.1
-    weight_decay: float = 0.0
     clip: float = 3.0
     average: float = 0.01
     force_weight: float = 1.0
@@ -84,7 +83,6 @@ class TrainSettings:
             "dipole_weight",
             "charge_weight",
             "restraint",
-            "weight_decay",
         )
         for name in (*weights, "patience", "seed"):
             if not 0 <= getattr(self, name) < float("inf"):

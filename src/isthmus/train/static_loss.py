@@ -95,6 +95,8 @@ def _restraint(design: Design, batch: Batch, values: Values) -> Float[Array, ""]
     graph, n_molecules = batch.structure.graph, batch.energies.shape[0]
     squares, count = jnp.zeros(()), jnp.zeros(())
     for owner, parameter in design.own_parameters():
+        if not parameter.scale:
+            continue  # it stays at its prior
         table = ATOM if parameter.per == "atom" else table_of(owner)
         real = jnp.asarray(batch.structure.members[table]) < n_molecules
         prior = parameter.default

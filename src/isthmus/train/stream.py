@@ -7,7 +7,7 @@ from jaxtyping import Int
 
 from isthmus.train.batch import Prepared, Sizes
 
-__all__ = ["Choice", "batch_capacity", "batches", "one_pass"]
+__all__ = ["Choice", "batch_capacity", "batches", "batches_in_a_pass", "one_pass"]
 
 Choice = list[tuple[int, Int[np.ndarray, " _"]]]
 """Molecules of a batch by index, each with its frames."""
@@ -15,21 +15,46 @@ Choice = list[tuple[int, Int[np.ndarray, " _"]]]
 _SPREAD = 3.0
 """Room of a batch above the mean, in standard deviations of its size."""
 
+_COUNTED = 4
+"""Passes over the data that tell how many batches are in one"""
 
-def batch_capacity(molecules: Sequence[Prepared], n_molecules: int) -> dict[str, int]:
+
+def batch_capacity(
+    molecules: Sequence[Prepared],
+    n_molecules: int,
+    n_frames: int,
+    others: Sequence[Prepared] = (),
+) -> dict[str, int]:
     """Rows of each table that a batch of `n_molecules` has room for.
 
     Any single molecule fits; most batches of `n_molecules` do, and those that do not are closed
     earlier. One row more, so that what is added to fill a batch has an atom of its own.
+
+    Args:
+        molecules: that batches are drawn from; one with many frames is in several pieces.
+        n_molecules: pieces in a batch.
+        n_frames: of a piece.
+        others: molecules that need only fit one at a time, as for validation.
     """
+    pieces = [-(-m.frames.energies.size // n_frames) for m in molecules]
+    n = min(n_molecules, sum(pieces))
     capacity = {}
     for table in molecules[0].sizes:
-        counts = np.array([m.sizes[table] for m in molecules], dtype=float)
-        n = min(n_molecules, len(molecules))
+        counts = np.repeat([float(m.sizes[table]) for m in molecules], pieces)
         typical = n * counts.mean() + _SPREAD * np.sqrt(n) * counts.std()
-        wanted = max(counts.max(), min(typical, n * counts.max())) + 1
+        largest = max((m.sizes[table] for m in others), default=0)
+        wanted = max(counts.max(), largest, min(typical, n * counts.max())) + 1
         capacity[table] = -(-int(np.ceil(wanted)) // 8) * 8
     return capacity
+
+
+def batches_in_a_pass(stream: Iterator[tuple[int, Choice]]) -> float:
+    """On the average over a few passes, since few molecules do not fill their last batch."""
+    for n_batches, (n_passes, _) in enumerate(stream, start=1):
+        # The batch at hand was filled, at least in part, in the pass before
+        if n_passes >= _COUNTED:
+            return n_batches / n_passes
+    raise AssertionError("the stream has no end")
 
 
 def batches(

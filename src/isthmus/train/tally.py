@@ -1,15 +1,22 @@
-"""Errors added up over steps."""
+"""Errors added up over steps, and steps that had no gradient."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import jax
 
+from isthmus.errors import InputError
 from isthmus.train.model import Measures
 from isthmus.units import ANGSTROM, KILOCALORIE
 
 __all__ = ["Tally"]
+
+_TOO_MANY: Final = 50
+"""Steps on end without a finite gradient, after which a run is given up"""
+
+_NAMED: Final = 8
 
 
 @dataclass
@@ -17,32 +24,58 @@ class Tally:
     """Sums of squared errors and of their number; kJ/mol and nm.
 
     They are added in the order of the steps, so that a run that was interrupted and resumed adds
-    up to the same last bit.
+    up to the same last bit. A step whose loss is not finite changed no weights: it is counted,
+    and adds nothing.
+
+    Attributes:
+        force_squares, force_count, energy_squares, energy_count: since the last validation.
+        skipped: steps without a finite gradient, in the whole run.
+        on_end: how many of them were the latest steps.
     """
 
     force_squares: float = 0.0
     force_count: float = 0.0
     energy_squares: float = 0.0
     energy_count: float = 0.0
+    skipped: int = 0
+    on_end: int = 0
 
     def __post_init__(self) -> None:
         self._latest: Measures | None = None
+        self._names: Sequence[str] = ()
 
-    def add(self, measures: Measures) -> None:
-        """Note the measures of a step, and wait for those of the step before."""
+    def add(self, measures: Measures, names: Sequence[str]) -> None:
+        """Note the measures of a step on the molecules named, and wait for the step before.
+
+        Raises:
+            InputError: the steps before had no finite gradient, fifty times on end.
+        """
         self.settle()
-        self._latest = measures
+        self._latest, self._names = measures, names
 
     def settle(self) -> None:
-        """Wait for the last step."""
+        """Wait for the last step.
+
+        Raises:
+            InputError: as `add`.
+        """
         if self._latest is None:
             return
         found = jax.device_get(self._latest)
         self._latest = None
+        if not math.isfinite(float(found.loss)):
+            self._skip()
+            return
+        self.on_end = 0
         self.force_squares += float(found.force_squares)
         self.force_count += float(found.force_count)
         self.energy_squares += float(found.energy_squares)
         self.energy_count += float(found.energy_count)
+
+    def emptied(self) -> "Tally":
+        """For the steps to come: without sums, but with the count of steps that were skipped."""
+        self.settle()
+        return Tally(skipped=self.skipped, on_end=self.on_end)
 
     def as_json(self) -> dict[str, float]:
         """Plain data, from which `Tally(**data)` is the same again."""
@@ -58,6 +91,20 @@ class Tally:
             f"{name}_force_rmse": None if force is None else force / (KILOCALORIE / ANGSTROM),
             f"{name}_energy_rmse": None if energy is None else energy / KILOCALORIE,
         }
+
+    def _skip(self) -> None:
+        self.skipped += 1
+        self.on_end += 1
+        if self.on_end < _TOO_MANY:
+            return
+        unique = list(dict.fromkeys(self._names))
+        more = ", ..." if len(unique) > _NAMED else ""
+        raise InputError(
+            f"{self.on_end} steps on end had gradients that are not finite, the last with "
+            f"{', '.join(unique[:_NAMED])}{more}: look at these molecules with "
+            "`isthmus data info` (atoms that coincide, labels in wrong units), leave them out, "
+            "or take a lower --learning-rate"
+        )
 
 
 def _root(squares: float, count: float) -> float | None:

@@ -1,15 +1,16 @@
 """Errors on validation molecules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from isthmus.train.model import Residuals
+from isthmus.train.settings import TrainSettings
 from isthmus.train.stream import Choice
 from isthmus.units import ANGSTROM, KILOCALORIE
 
-__all__ = ["validation_errors"]
+__all__ = ["score", "validation_errors"]
 
 
 def validation_errors(
@@ -40,6 +41,28 @@ def validation_errors(
         "validation_force_rmse": _root(force_squares, force_count, KILOCALORIE / ANGSTROM),
         "validation_energy_rmse": _root(squares, float(sum(map(len, joined))), KILOCALORIE),
     }
+
+
+def score(errors: Mapping[str, Any], settings: TrainSettings, n_atoms: float) -> float | None:
+    """Weighted mean squares of forces, and of energies over the mean number of atoms.
+
+    Args:
+        errors: from `validation_errors`.
+        settings: with the weights.
+        n_atoms: mean number of atoms of the molecules.
+
+    Returns:
+        None where nothing that has a weight is labelled; it may be other than finite.
+    """
+    parts = [
+        weight * error**2
+        for weight, error in (
+            (settings.force_weight, errors["validation_force_rmse"]),
+            (settings.energy_weight / n_atoms, errors["validation_energy_rmse"]),
+        )
+        if weight and error is not None
+    ]
+    return sum(parts) if parts else None
 
 
 def _root(squares: float, count: float, size: float) -> float | None:

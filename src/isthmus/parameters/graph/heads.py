@@ -75,7 +75,7 @@ class ClusterHead(eqx.Module):
         for place, weight in enumerate(self.places):
             x = x + rows_of(seen.atoms @ jnp.asarray(weight), clusters[:, places[:, place]])
         for member, weight in enumerate(self.bonds):
-            x = x + rows_of(seen.bonds @ jnp.asarray(weight), bond_rows[:, members[:, member]])
+            x = x + rows_of(jnp.asarray(seen.bonds) @ weight, bond_rows[:, members[:, member]])
         raw = self.rest(jax.nn.silu(x).reshape(-1, x.shape[-1]))
         raw = raw.reshape(len(clusters), len(images), raw.shape[-1])
         turned = np.stack([image.representation for image in images]).astype(np.float32)

@@ -65,8 +65,8 @@ class BespokeSettings:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} = {getattr(self, name)}: must be above 0")
         for name, width in self.widths.items():
-            if not width > 0:
-                raise InputError(f"width of '{name}' = {width}: must be above 0")
+            if not 0 < width < float("inf"):
+                raise InputError(f"width of '{name}' = {width}: must be above 0, and finite")
         if self.max_steps < 0:
             raise InputError(f"max_steps = {self.max_steps}: must be 0 or more")
 
@@ -216,6 +216,8 @@ def _steps(equations: Assembler, settings: BespokeSettings) -> Iterator[tuple[st
 
 def _entries(data: Entry | Dataset) -> list[Entry]:
     entries = [data] if isinstance(data, Entry) else list(data)
+    if not entries:
+        raise InputError("there is nothing to fit: give a molecule with labelled frames")
     first = entries[0]
     for entry in entries:
         if entry.topology.digest != first.topology.digest:
@@ -227,7 +229,8 @@ def _entries(data: Entry | Dataset) -> list[Entry]:
             raise InputError(
                 f"molecule '{entry.name}' has a box: bespoke fits are for molecules in vacuum"
             )
-        if entry.forces is None and np.isfinite(entry.energies).sum() < 2:
+        without = entry.forces is None or not np.isfinite(entry.forces).any()
+        if without and np.isfinite(entry.energies).sum() < 2:
             raise InputError(
                 f"molecule '{entry.name}' has neither forces nor two energies: label its frames"
             )

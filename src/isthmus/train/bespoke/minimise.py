@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import linalg
 
+from isthmus.errors import InputError
 from isthmus.train.bespoke.normal import NormalEquations
 
 __all__ = ["Problem", "Step", "bounded_step", "minimise"]
@@ -91,10 +92,18 @@ def minimise(
         damping: of the first step.
         tolerance: relative to the cost.
         found: normal equations at the start, where they are known.
+
+    Raises:
+        InputError: the cost at the start is not finite.
     """
     if found is None:
         found = problem.equations(start)
     cost = problem.cost(start, found)
+    if not np.isfinite(cost):
+        raise InputError(
+            "at the start of the fit, some energies or forces of the design are not finite: are "
+            "there frames with atoms on top of each other? (`isthmus data info` tells)"
+        )
     at = Step(start, found, cost, damping, radius=1.0, accepted=True, converged=False)
     yield at
     while not at.converged and at.damping < _MOST_DAMPING:
@@ -121,7 +130,8 @@ def _next(
     gain = at.cost - cost
     promised = -float(2 * gradient @ step + step @ matrix @ step)
     converged = abs(gain) <= tolerance * at.cost and damping <= _FINAL_DAMPING
-    if not gain > 0:  # also where the cost is not a number
+    # Also where the cost is not a number, or its derivatives are not
+    if not (gain > 0 and np.isfinite(found.matrix).all() and np.isfinite(found.gradient).all()):
         worse = max(damping, _LEAST_DAMPING) * _GROW
         return replace(at, damping=worse, radius=radius / 2, accepted=False, converged=converged)
     if gain > _GOOD * promised:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.linalg import get_blas_funcs
 
@@ -185,26 +185,33 @@ class Assembler:
     targets: tuple[Target, ...]
 
     def __call__(self, u: Float[np.ndarray, " unknowns"]) -> NormalEquations:
-        """Residuals are model minus target; those without a label are left out."""
+        """Residuals are model minus target; those without a label are left out.
+
+        Where the model has no finite number, the cost has none either.
+        """
         sums, everything = _Sums(self.unknowns.n_unknowns), np.arange(self.unknowns.n_unknowns)
         for target in self.targets:
             energies, by = [], []
             for start in range(0, len(target.positions), self._n_at_a_time):
                 part = slice(start, start + self._n_at_a_time)
                 found = self.jacobian(u, target.positions[part])
-                residuals = found.forces - target.forces[part].T
+                wanted = target.forces[part].T
+                residuals = found.forces - wanted
                 for atom, (columns, rows) in enumerate(
                     zip(found.columns, found.forces_by, strict=True)
                 ):
-                    sums.add("forces", residuals[:, atom], columns, rows, target.force_weight)
+                    known = np.isfinite(wanted[:, atom])
+                    sums.add(
+                        "forces", residuals[:, atom], known, columns, rows, target.force_weight
+                    )
                 energies.append(found.energies)
                 by.append(found.energies_by)
             residuals, rows = np.concatenate(energies) - target.energies, np.hstack(by)
-            known = np.isfinite(residuals)
+            known = np.isfinite(target.energies)
             if known.any():
                 rows = rows - rows[:, known].mean(axis=1, keepdims=True)
                 residuals = residuals - residuals[known].mean()
-                sums.add("energies", residuals, everything, rows, target.energy_weight)
+                sums.add("energies", residuals, known, everything, rows, target.energy_weight)
         return sums.total()
 
     def jacobian(
@@ -258,15 +265,19 @@ class _Sums:
         self,
         kind: str,
         residuals: Float[np.ndarray, "*rows"],
+        known: Bool[np.ndarray, "*rows"],
         columns: Int[np.ndarray, " some"],
         rows: Float[np.ndarray, "some *rows"],
         weight: float,
     ) -> None:
         """Columns are ascending, so that a triangle stays a triangle."""
         residuals, rows = residuals.reshape(-1), rows.reshape(len(columns), -1)
-        known = np.isfinite(residuals)
-        if not known.all():
-            residuals, rows = residuals[known], rows[:, known]
+        labelled = known.reshape(-1)
+        if not labelled.all():
+            residuals, rows = residuals[labelled], rows[:, labelled]
+        if not np.isfinite(residuals).all():
+            self._cost = np.nan
+            return
         squares = float(residuals @ residuals)
         self._squares[kind] += squares
         self._counts[kind] += len(residuals)
