@@ -5,8 +5,8 @@
 Which way is taken must not be chosen on the frames that the final figure is measured on. So
 GFN2-xTB stands in for the level of theory: it labels the frames of 3BPA at 300 K, and its own
 Langevin dynamics at 600 and 1200 K gives hot frames. PROXY.npz holds them; it is made if it is
-not there (some minutes; needs tblite). Every third of the first 400 frames is fitted, frames 400 to 449 and
-60 frames each at 600 and 1200 K are the test. Force errors are root mean squares [meV/Å].
+not there (some minutes; needs tblite). Every third of the first 400 frames is fitted, frames 400
+to 449 and 60 frames each at 600 and 1200 K are the test. Force errors are root mean squares [meV/Å].
 """
 
 import sys

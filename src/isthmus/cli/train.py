@@ -5,7 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from isthmus.cli.options import Charge, Overwrite
+from isthmus.cli.options import (
+    Charge,
+    EnergyKey,
+    EnergyUnit,
+    ForcesKey,
+    Format,
+    LengthUnit,
+    LevelOfTheory,
+    MoleculeSmiles,
+    Overwrite,
+)
 
 __all__ = ["train"]
 
@@ -132,32 +142,14 @@ def train(
     depth: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Rounds of messages along bonds (3).")
     ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="spice, ani1, md17, ase or ase:NAME; else recognised."),
-    ] = None,
-    energy_unit: Annotated[
-        str | None,
-        typer.Option(metavar="UNIT", help="kcal/mol, kJ/mol, eV, meV or hartree, where not usual."),
-    ] = None,
-    length_unit: Annotated[
-        str | None, typer.Option(metavar="UNIT", help="angstrom, nm or bohr; likewise.")
-    ] = None,
-    energy_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Name of the energies, for XYZ and ASE.")
-    ] = None,
-    forces_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Name of the forces, for XYZ and ASE.")
-    ] = None,
-    smiles: Annotated[
-        str | None,
-        typer.Option(metavar="SMILES", help="Of the molecule, where bonds would be perceived."),
-    ] = None,
+    format: Format = None,
+    energy_unit: EnergyUnit = None,
+    length_unit: LengthUnit = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    smiles: MoleculeSmiles = None,
     charge: Charge = None,
-    level_of_theory: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Level of theory, where DATA does not state it."),
-    ] = None,
+    level_of_theory: LevelOfTheory = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit the parameters of a design to energies and forces.
