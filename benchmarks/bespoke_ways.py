@@ -6,7 +6,8 @@ Which way is taken must not be chosen on the frames that the final figure is mea
 GFN2-xTB stands in for the level of theory: it labels the frames of 3BPA at 300 K, and its own
 Langevin dynamics at 600 and 1200 K gives hot frames. PROXY.npz holds them; it is made if it is
 not there (some minutes; needs tblite). Every third of the first 400 frames is fitted, frames 400
-to 449 and 60 frames each at 600 and 1200 K are the test. Force errors are root mean squares [meV/Å].
+to 449 and 60 frames each at 600 and 1200 K are the test. Force errors are root mean squares
+[meV/Å].
 """
 
 import sys
@@ -24,11 +25,9 @@ from isthmus.designs.design import Design
 from isthmus.designs.schema import find_design, parse_design
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.train.bespoke import BespokeSettings, fit_bespoke
-from isthmus.units import ANGSTROM, BOHR, ELECTRONVOLT, HARTREE
+from isthmus.units import ANGSTROM, BOHR, BOLTZMANN, ELECTRONVOLT, HARTREE
 
 MEV_PER_ANGSTROM = ELECTRONVOLT * 1e-3 / ANGSTROM
-BOLTZMANN = 0.00831446261815324
-"""[kJ/mol/K]"""
 STEPS = 14
 Forces = Callable[[np.ndarray], np.ndarray]
 
@@ -41,7 +40,7 @@ def main() -> None:
     options = arguments.parse_args()
     frames = read_dataset(options.folder / "train_300K.xyz")[0].take(range(450))
     if not options.proxy.exists():
-        np.savez(options.proxy, **proxy(frames))
+        np.savez(options.proxy, allow_pickle=False, **proxy(frames))
     with np.load(options.proxy) as file:
         labelled = {
             t: Entry.create(
