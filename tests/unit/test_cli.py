@@ -26,6 +26,7 @@ main.run(["count"])
 """
 
 FOREVER = """
+import signal
 import time
 import typer
 from isthmus.cli import main
@@ -35,6 +36,8 @@ def wait() -> None:
     typer.echo("started")
     time.sleep(60)
 
+# Shells that start a job in the background have it ignore Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 main.run(["wait"])
 """
 
