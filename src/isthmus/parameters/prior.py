@@ -3,7 +3,8 @@
 A prior makes a force field that holds molecules together, nothing more. Bond lengths are sums
 of Pyykkö's covalent radii for the bond order; angles follow the number of neighbours and linear
 centres; Lennard-Jones parameters are UFF's (Rappé et al., J. Am. Chem. Soc. 114, 10024 (1992)),
-as RDKit tabulates them; charges are the formal charges.
+as RDKit tabulates them; charges are the formal charges, and what every bond moves to its more
+electronegative end. They must not all be 0: there the Coulomb energy has no slope in the charges.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,13 +20,23 @@ from isthmus.chemistry.topology import Topology
 from isthmus.errors import DesignError
 from isthmus.units import ANGSTROM, KILOCALORIE
 
-__all__ = ["PRIORS", "initial_value"]
+__all__ = ["PRIORS", "bond_charges", "initial_value"]
 
 Clusters = Int[np.ndarray, "clusters size"]
 
 TETRAHEDRAL: Final = np.arccos(-1 / 3)
 _SHRINK: Final = {1.0: 1.0, 1.5: 0.93, 2.0: 0.87, 3.0: 0.79}
 """Length of a bond of that order relative to a single bond."""
+
+_ELECTRONEGATIVITY: Final = {
+    1: 2.20, 3: 0.98, 5: 2.04, 6: 2.55, 7: 3.04, 8: 3.44, 9: 3.98, 11: 0.93, 12: 1.31, 14: 1.90,
+    15: 2.19, 16: 2.58, 17: 3.16, 19: 0.82, 20: 1.00, 30: 1.65, 34: 2.55, 35: 2.96, 53: 2.66,
+}  # fmt: skip
+"""Pauling's scale: A. L. Allred, J. Inorg. Nucl. Chem. 17, 215 (1961)."""
+
+_UNKNOWN_ELECTRONEGATIVITY: Final = 2.0
+_CHARGE_PER_ELECTRONEGATIVITY: Final = 0.3
+"""[e] that a single bond moves: 0.1 from hydrogen to carbon, 0.37 from hydrogen to oxygen."""
 
 
 def _bond_length(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " clusters"]:
@@ -86,6 +97,22 @@ def _uff_pair(atomic_number: int) -> tuple[float, float]:
     return 2 * Chem.GetPeriodicTable().GetRvdw(atomic_number), 0.042
 
 
+def bond_charges(topology: Topology) -> Float[np.ndarray, " atoms"]:
+    """Charges that the bonds move, in proportion to order and electronegativity [e]; sum 0."""
+    numbers = topology.atomic_numbers.tolist()
+    pull = np.array([_ELECTRONEGATIVITY.get(z, _UNKNOWN_ELECTRONEGATIVITY) for z in numbers])
+    first, second = topology.bonds.T
+    moved = _CHARGE_PER_ELECTRONEGATIVITY * topology.bond_orders * (pull[second] - pull[first])
+    charges = np.zeros(topology.n_atoms)
+    np.add.at(charges, first, moved)
+    np.add.at(charges, second, -moved)
+    return charges
+
+
+def _charge(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " clusters"]:
+    return (topology.formal_charges + bond_charges(topology))[clusters[:, 0]]
+
+
 def _r_min(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " clusters"]:
     return _uff(topology, clusters, 0)
 
@@ -103,7 +130,7 @@ PRIORS: Final[Mapping[str, Callable[[Topology, Clusters], Float[np.ndarray, " cl
     "r_min": _r_min,
     "sigma": lambda topology, clusters: _r_min(topology, clusters) * 2 ** (-1 / 6),
     "epsilon": lambda topology, clusters: _uff(topology, clusters, 1),
-    "charge": lambda topology, clusters: topology.formal_charges[clusters[:, 0]].astype(float),
+    "charge": _charge,
 }
 """Priors by name: functions of the topology and the clusters (atoms as (atoms, 1))."""
 

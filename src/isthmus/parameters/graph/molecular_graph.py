@@ -15,7 +15,7 @@ from isthmus.designs.design import Design
 from isthmus.parameters.graph.features import GraphFeatures, graph_features
 from isthmus.parameters.graph.symmetry import member_bonds
 from isthmus.parameters.instantiate import clusters_of
-from isthmus.parameters.prior import initial_value
+from isthmus.parameters.prior import bond_charges, initial_value
 from isthmus.terms.bound import find_rows
 from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.parameter import Parameter
@@ -124,7 +124,7 @@ def _prior(
 ) -> Float[np.ndarray, " _"]:
     """Value before training; the formal charges are those shared between resonance forms."""
     if parameter.default == "charge" and parameter.per == "atom":
-        return features.charges
+        return features.charges + bond_charges(features.averaged)
     atoms = np.arange(topology.n_atoms)[:, None]
     clusters = atoms if parameter.per == "atom" else clusters_of(owner, topology)
     value = initial_value(parameter.default, features.averaged, clusters)
