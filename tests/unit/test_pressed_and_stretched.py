@@ -5,10 +5,10 @@ import pytest
 
 from isthmus.chemistry.molecule import Molecule
 from isthmus.chemistry.smiles import from_smiles
+from isthmus.designs.schema import preset
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.parameters.free import initial_values
 from isthmus.parameters.source import FreeSource
-from isthmus.designs.schema import preset
 
 PLUS = ("class2plus", "class2plus5")
 
