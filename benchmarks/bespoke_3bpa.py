@@ -120,7 +120,7 @@ def show(step: BespokeStep) -> None:
     """Progress, beside the document."""
     force = step.force_rmse / (MEV / ANGSTROM)
     print(
-        f"{step.stage:>6} {step.number:3} {force:8.1f} meV/Å {step.seconds:7.1f} s", file=sys.stderr
+        f"{step.stage:>15} {step.number:3} {force:8.1f} meV/Å {step.seconds:7.1f} s", file=sys.stderr
     )
 
 

@@ -67,9 +67,11 @@ def test_the_jacobian_is_that_of_the_bound_potential(tie: bool) -> None:
     start = random_values(design, topology, seed=2)
     unknowns = find_unknowns(design, topology, start, tie=tie)
     target = Target(x, np.zeros(2), np.zeros_like(x), 1.0, 1.0)
-    assembler = Assembler(term_blocks(design, topology, unknowns.places), unknowns, (target,))
+    blocks = term_blocks(design, topology, unknowns.places)
+    assembler = Assembler(design, topology, blocks, unknowns, (target,))
     at, along = np.random.default_rng(0).normal(0, 0.1, (2, unknowns.n_unknowns))
     found = assembler.jacobian(at, x)
+    assert assembler.residuals(at) == pytest.approx(assembler(at).cost, rel=1e-12)
 
     def bound(step: float) -> EnergyAndForces:
         source = FreeSource(unknowns.values(at + step * along), topology.digest)
@@ -176,6 +178,7 @@ def test_a_trial_without_finite_numbers_is_refused() -> None:
 
     problem = Problem(
         equations,
+        lambda u: equations(u).cost,
         ridge=np.zeros(1),
         lower=np.array([-9.0]),
         upper=np.array([9.0]),

@@ -83,10 +83,10 @@ def train(
     ] = False,
     molecules: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Molecules in a step, on each device (8)."),
+        typer.Option(metavar="N", min=1, help="Molecules in a step, on each device (16)."),
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Frames of each molecule in a step (30).")
+        int | None, typer.Option(metavar="N", min=1, help="Frames of each molecule in a step (15).")
     ] = None,
     optimiser: Annotated[
         str | None, typer.Option(metavar="NAME", help="muon or adam (muon).")
@@ -100,7 +100,7 @@ def train(
         typer.Option(
             metavar="X",
             help="Of squared energies over the number of atoms, in (kcal/mol)², against squared "
-            "forces in (kcal/mol/Å)² (60).",
+            "forces in (kcal/mol/Å)² (30).",
         ),
     ] = None,
     charge_weight: Annotated[

@@ -51,7 +51,7 @@ def fit_free(
     def note(step: "BespokeStep") -> None:
         last[:] = [step]
         typer.echo(
-            f"isthmus: step {step.number:3} ({step.stage} unknowns)  training RMSE "
+            f"isthmus: step {step.number:3} ({step.stage})  training RMSE "
             f"{step.force_rmse / (KILOCALORIE / ANGSTROM):.3g} kcal/mol/Å, "
             f"{step.energy_rmse / KILOCALORIE:.3g} kcal/mol  {step.seconds:.0f} s",
             err=True,

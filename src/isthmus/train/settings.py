@@ -43,15 +43,15 @@ class TrainSettings:
 
     epochs: int = 40
     seconds: float | None = None
-    molecules: int = 8
-    frames: int = 30
+    molecules: int = 16
+    frames: int = 15
     optimiser: str = "muon"
     learning_rate: float | None = None
     warmup: float = 0.1
     clip: float = 3.0
     average: float = 0.01
     force_weight: float = 1.0
-    energy_weight: float = 60.0
+    energy_weight: float = 30.0
     dipole_weight: float = 0.0
     charge_weight: float = 0.0
     energy_zero: str = "molecule"

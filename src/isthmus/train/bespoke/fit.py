@@ -4,12 +4,13 @@ Regularised least squares. The residuals are the forces and the energies, these 
 in units of the errors that the form is expected to leave; every unknown is drawn towards its
 starting value as if it had come from a normal distribution as wide as the `scale` that the design
 declares. So cross terms are drawn towards 0 and the force field towards class I, unless the data
-say otherwise. The unknowns in which the energy is linear are solved for first, then all of them.
+say otherwise. The unknowns in which the energy is linear are solved for first, then all of them:
+where there are many frames, on some of these, until that gains no more; then on all frames.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -32,6 +33,8 @@ __all__ = ["BespokeFit", "BespokeSettings", "BespokeStep", "fit_bespoke"]
 
 _FIRST_DAMPING = 1e-3
 _LINEAR_STEPS = 2
+_ENOUGH = 5
+"""Components of forces for each unknown that a fit begins with"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,7 @@ class BespokeStep:
 
     Attributes:
         number: of the trial, from 0, which is the start.
-        stage: "linear" or "all".
+        stage: "linear unknowns", "some frames" or "all frames".
         cost: of the best parameters so far.
         force_rmse: of these, on the frames that are fitted [kJ/mol/nm].
         energy_rmse: likewise, energies about their mean [kJ/mol]; NaN without energies.
@@ -154,7 +157,7 @@ def fit_bespoke(
     blocks = term_blocks(design, topology, unknowns.places)
     history: list[BespokeStep] = []
     converged = False
-    for stage, step in _steps(Assembler(blocks, unknowns, targets), settings):
+    for stage, step in _steps(Assembler(design, topology, blocks, unknowns, targets), settings):
         source = FreeSource(unknowns.values(step.unknowns), topology.digest)
         record = BespokeStep(
             number=len(history),
@@ -167,7 +170,7 @@ def fit_bespoke(
             force_field=ForceField(design, source),
         )
         history.append(record)
-        converged = step.converged and (stage == "all" or bool(unknowns.linear.all()))
+        converged = step.converged and (stage == "all frames" or bool(unknowns.linear.all()))
         if on_step is not None:
             on_step(record)
         if seconds is not None and record.seconds > seconds:
@@ -182,36 +185,57 @@ def fit_bespoke(
 
 
 def _steps(equations: Assembler, settings: BespokeSettings) -> Iterator[tuple[str, Step]]:
-    """The linear unknowns first, then all."""
+    """The linear unknowns first, then all on some frames, then all on all frames."""
     unknowns = equations.unknowns
+    every = _thinning(equations)
+    some = equations.thinned(every)
     problem = Problem(
-        equations,
+        some,
+        some.residuals,
         ridge=settings.prior_strength / unknowns.widths(settings.widths) ** 2,
         lower=unknowns.lower,
         upper=unknowns.upper,
         reach=np.where(unknowns.linear, np.inf, settings.reach),
     )
+    stages = [("all frames", equations)]
+    if every > 1:
+        stages.insert(0, ("some frames", some))
     at, found = np.zeros(unknowns.n_unknowns), None
     if unknowns.linear.any():
+        if unknowns.linear.all():
+            problem = replace(problem, equations=equations, residuals=equations.residuals)
         trials = minimise(
             problem, at, free=unknowns.linear, damping=0.0, tolerance=settings.tolerance
         )
         for step in islice(trials, _LINEAR_STEPS):
             at, found = step.unknowns, step.found
-            yield "linear", step
-    if not unknowns.linear.all():
-        everything = np.ones(unknowns.n_unknowns, dtype=bool)
+            yield "linear unknowns", step
+    if unknowns.linear.all():
+        return
+    everything, damping, radius = np.ones(unknowns.n_unknowns, dtype=bool), _FIRST_DAMPING, 1.0
+    for stage, these in stages:
+        # What was found on some frames says nothing of all
+        known = found if these is problem.equations else None
+        problem = replace(problem, equations=these, residuals=these.residuals)
         trials = minimise(
             problem,
             at,
             free=everything,
-            damping=_FIRST_DAMPING,
+            damping=damping,
             tolerance=settings.tolerance,
-            found=found,
+            found=known,
+            radius=radius,
         )
-        # The first says where the linear unknowns have led, unless there are none
-        for step in islice(trials, 0 if found is None else 1, settings.max_steps + 1):
-            yield "all", step
+        # The first says where the unknowns of the stage before have led, unless there are none
+        for step in islice(trials, 0 if known is None else 1, settings.max_steps + 1):
+            at, found, damping, radius = step.unknowns, step.found, step.damping, step.radius
+            yield stage, step
+
+
+def _thinning(equations: Assembler) -> int:
+    """One frame of how many is enough for the way to the neighbourhood of the minimum."""
+    n_labels = sum(int(np.isfinite(target.forces).sum()) for target in equations.targets)
+    return max(1, n_labels // (_ENOUGH * max(1, equations.unknowns.n_unknowns)))
 
 
 def _entries(data: Entry | Dataset) -> list[Entry]:

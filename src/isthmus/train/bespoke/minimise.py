@@ -34,6 +34,7 @@ class Problem:
 
     Attributes:
         equations: normal equations of the residuals at some unknowns.
+        residuals: their cost alone, which is cheap: trials that fail need no derivatives.
         ridge: weight of the square of each unknown.
         lower, upper: bounds of the unknowns.
         reach: how far each may go in the first step; further steps are damped. It is widened
@@ -41,14 +42,15 @@ class Problem:
     """
 
     equations: Callable[[Vector], NormalEquations]
+    residuals: Callable[[Vector], float]
     ridge: Vector
     lower: Vector
     upper: Vector
     reach: Vector
 
-    def cost(self, u: Vector, found: NormalEquations) -> float:
+    def cost(self, u: Vector, residuals: float) -> float:
         """Residuals and regularisation."""
-        return found.cost + float(self.ridge @ u**2)
+        return residuals + float(self.ridge @ u**2)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def minimise(
     damping: float,
     tolerance: float,
     found: NormalEquations | None = None,
+    radius: float = 1.0,
 ) -> Iterator[Step]:
     """Trials on the way to the minimum, until one changes the cost by less than `tolerance`.
 
@@ -92,19 +95,20 @@ def minimise(
         damping: of the first step.
         tolerance: relative to the cost.
         found: normal equations at the start, where they are known.
+        radius: of the first step, in units of the reach.
 
     Raises:
         InputError: the cost at the start is not finite.
     """
     if found is None:
         found = problem.equations(start)
-    cost = problem.cost(start, found)
+    cost = problem.cost(start, found.cost)
     if not np.isfinite(cost):
         raise InputError(
             "at the start of the fit, some energies or forces of the design are not finite: are "
             "there frames with atoms on top of each other? (`isthmus data info` tells)"
         )
-    at = Step(start, found, cost, damping, radius=1.0, accepted=True, converged=False)
+    at = Step(start, found, cost, damping, radius=radius, accepted=True, converged=False)
     yield at
     while not at.converged and at.damping < _MOST_DAMPING:
         at = _next(problem, at, free=free, tolerance=tolerance)
@@ -125,13 +129,13 @@ def _next(
             break
         damping = max(damping, _LEAST_DAMPING) * (_GROW if too_far < _GROW else _GROW**2)
     there = np.clip(at.unknowns + step, problem.lower, problem.upper)
-    found = problem.equations(there)
-    cost = problem.cost(there, found)
+    cost = problem.cost(there, problem.residuals(there))
     gain = at.cost - cost
     promised = -float(2 * gradient @ step + step @ matrix @ step)
     converged = abs(gain) <= tolerance * at.cost and damping <= _FINAL_DAMPING
     # Also where the cost is not a number, or its derivatives are not
-    if not (gain > 0 and np.isfinite(found.matrix).all() and np.isfinite(found.gradient).all()):
+    found = problem.equations(there) if gain > 0 else None
+    if found is None or not (np.isfinite(found.matrix).all() and np.isfinite(found.gradient).all()):
         worse = max(damping, _LEAST_DAMPING) * _GROW
         return replace(at, damping=worse, radius=radius / 2, accepted=False, converged=converged)
     if gain > _GOOD * promised:

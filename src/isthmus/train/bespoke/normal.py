@@ -7,7 +7,7 @@ JᵀJ is summed atom by atom, over those.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,10 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.linalg import get_blas_funcs
 
+from isthmus.chemistry.topology import Topology
+from isthmus.designs.design import Design
+from isthmus.forcefield.forcefield import ForceField
+from isthmus.parameters.source import FreeSource
 from isthmus.train.bespoke.blocks import TermBlock
 from isthmus.train.bespoke.unknowns import Unknowns
 
@@ -41,6 +45,16 @@ class Target:
     forces: Float[np.ndarray, "frames atoms 3"]
     energy_weight: float
     force_weight: float
+
+    def thinned(self, every: int) -> "Target":
+        """One frame of so many, which counts as many times as much."""
+        return Target(
+            self.positions[::every],
+            self.energies[::every],
+            self.forces[::every],
+            energy_weight=self.energy_weight * every,
+            force_weight=self.force_weight * every,
+        )
 
 
 @dataclass(frozen=True)
@@ -178,11 +192,32 @@ def _scatter(block: TermBlock, unknowns: Unknowns, layout: _Layout) -> _Scatter:
 
 @dataclass(frozen=True)
 class Assembler:
-    """Normal equations of some targets, as a function of the unknowns."""
+    """Normal equations of some targets, as a function of the unknowns.
 
+    Attributes:
+        design, topology: what the force field is made of.
+        blocks: its terms.
+        unknowns: what is fitted.
+        targets: frames to be reproduced.
+        longest: so many frames or fewer are differentiated at a time; None = of the targets.
+    """
+
+    design: Design
+    topology: Topology
     blocks: tuple[TermBlock, ...]
     unknowns: Unknowns
     targets: tuple[Target, ...]
+    longest: int | None = None
+
+    def thinned(self, every: int) -> "Assembler":
+        """The same for every so many frames only, each of which counts as many times as much.
+
+        What is compiled, and where the unknowns stand, is shared.
+        """
+        targets = tuple(target.thinned(every) for target in self.targets)
+        thin = replace(self, targets=targets, longest=self._n_at_a_time)
+        vars(thin).update(_layout=self._layout, _scatters=self._scatters)
+        return thin
 
     def __call__(self, u: Float[np.ndarray, " unknowns"]) -> NormalEquations:
         """Residuals are model minus target; those without a label are left out.
@@ -213,6 +248,22 @@ class Assembler:
                 residuals = residuals - residuals[known].mean()
                 sums.add("energies", residuals, known, everything, rows, target.energy_weight)
         return sums.total()
+
+    def residuals(self, u: Float[np.ndarray, " unknowns"]) -> float:
+        """The cost alone; NaN where the model has no finite number."""
+        source = FreeSource(self.unknowns.values(u), self.topology.digest)
+        potential = ForceField(self.design, source).bind(self.topology, precision="float64")
+        cost = 0.0
+        for target in self.targets:
+            found = potential.energy_and_forces(target.positions)
+            off = found.energy - target.energies
+            known = np.isfinite(target.energies)
+            if known.any():
+                off = off - off[known].mean()
+                cost += target.energy_weight * float(np.sum(off[known] ** 2))
+            known = np.isfinite(target.forces)
+            cost += target.force_weight * float(np.sum((found.forces - target.forces)[known] ** 2))
+        return cost
 
     def jacobian(
         self, u: Float[np.ndarray, " unknowns"], positions: Float[np.ndarray, "frames atoms 3"]
@@ -247,7 +298,7 @@ class Assembler:
     @cached_property
     def _n_at_a_time(self) -> int:
         most = max(1, int(_BYTES / (8 * (int(self._layout.starts[-1]) + 1))))
-        longest = max(len(target.positions) for target in self.targets)
+        longest = self.longest or max(len(target.positions) for target in self.targets)
         return -(-longest // -(-longest // most))
 
 
