@@ -50,7 +50,9 @@ _Split = Annotated[
     Path | None,
     typer.Option(metavar="FILE.json", help="A split of DATA, of `isthmus data split`."),
 ]
-_Part = Annotated[str, typer.Option(metavar="NAME", help="The part of the split to evaluate on.")]
+_Part = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The part of --split to evaluate on (test).")
+]
 _Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE.json", help="Write all numbers; - for stdout alone."),
@@ -94,7 +96,7 @@ def evaluate(
     model: _Model,
     data: _File,
     split: _Split = None,
-    part: _Part = "test",
+    part: _Part = None,
     json_file: _Json = None,
     report: _Report = None,
     worst: _Worst = 5,
@@ -127,7 +129,9 @@ def evaluate(
 
     check_outputs(json_file, report, overwrite=overwrite)
     check_request(
+        model=model,
         split=split,
+        part=part,
         ensemble=ensemble,
         calibrate=calibrate,
         calibrate_part=calibrate_part,
@@ -144,7 +148,7 @@ def evaluate(
         level_of_theory=level_of_theory,
     )
     members = [named_model(spec) for spec in (model, *(ensemble or ()))]
-    tested = Data.read(data, format=format, stated=stated, split=split, part=part)
+    tested = Data.read(data, format=format, stated=stated, split=split, part=part or "test")
     held = None
     if calibrate is not None:
         chosen = split if calibrate_part else None
@@ -290,3 +294,4 @@ def _write(content: dict[str, Any], json_file: str | None) -> None:
 
     with replacing(Path(json_file), overwrite=True) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+    typer.echo(f"isthmus: wrote {json_file}", err=True)

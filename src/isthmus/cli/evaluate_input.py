@@ -171,9 +171,14 @@ def check_outputs(json_file: str | None, report: Path | None, *, overwrite: bool
         refuse_report(report, overwrite=overwrite)
 
 
+_OF_FORCE_FIELDS = (".safetensors", ".xml", ".toml")
+
+
 def check_request(
     *,
+    model: str,
     split: Path | None,
+    part: str | None,
     ensemble: list[str] | None,
     calibrate: Path | None,
     calibrate_part: str | None,
@@ -186,6 +191,13 @@ def check_request(
     """
     if precision not in ("float32", "float64"):
         raise InputError(f"unknown precision '{precision}': choose 'float32' or 'float64'")
+    if Path(model).is_file() and Path(model).suffix not in _OF_FORCE_FIELDS:
+        raise InputError(
+            f"'{model}' is no force field: wanted is MODEL, a file {' or '.join(_OF_FORCE_FIELDS)} "
+            "or a name, and then DATA"
+        )
+    if part is not None and split is None:
+        raise InputError(f"--part {part} names a part of a split: give --split FILE too")
     if calibrate is not None and not ensemble:
         raise InputError(
             "--calibrate fits the error bars of an ensemble: name its other members with "

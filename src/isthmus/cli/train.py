@@ -37,7 +37,8 @@ def train(
             "--output",
             "-o",
             metavar="MODEL.safetensors",
-            help="The model; checkpoint, metrics (.jsonl) and learning curve (.png) stand beside.",
+            help="The model; of networks, checkpoint, metrics (.jsonl) and learning curve (.png) "
+            "stand beside.",
         ),
     ],
     source: Annotated[
@@ -68,7 +69,8 @@ def train(
     time: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Limit for all steps, such as 90s, 20m or 3h; compilation counts."
+            metavar="TIME",
+            help="Limit for all steps, such as 90s, 20m or 3h; compilation comes on top.",
         ),
     ] = None,
     epochs: Annotated[

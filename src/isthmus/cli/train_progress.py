@@ -64,10 +64,9 @@ class TrainingBar:
                 errors=_errors(done.metrics) if done.metrics else "",
             )
         elif fresh:
-            left = done.seconds * (1 / max(done.fraction, 1e-6) - 1)
             typer.echo(
                 f"isthmus: {done.fraction:4.0%}  epoch {done.metrics['epoch']:g}  "
-                f"{_errors(done.metrics)}  {done.seconds:.0f} s, about {left:.0f} s left",
+                f"{_errors(done.metrics)}  {done.seconds:.0f} s, about {done.left:.0f} s left",
                 err=True,
             )
 

@@ -94,6 +94,13 @@ def run_training(request: Request) -> int:
         again = " (the same command with --resume goes on)" if fitted.resumable else ""
         typer.echo(f"isthmus: {what}{again}", err=True)
         return stop.exit_code
+    if fitted.run["ending"] == "time":
+        typer.echo(
+            f"isthmus: note: --time ended the run; --resume with a longer one goes on from "
+            f"{files.checkpoint}",
+            err=True,
+        )
+        return 0
     files.checkpoint.unlink(missing_ok=True)
     return 0
 

@@ -18,6 +18,7 @@ def measure_and_show(
     Raises:
         Stopped: it was asked to end in the midst of it.
     """
+    from rich.markup import escape
     from rich.table import Table
 
     from isthmus.cli.console import results
@@ -27,11 +28,14 @@ def measure_and_show(
     from isthmus.units import ANGSTROM, KILOCALORIE
 
     level = parts.training.level_of_theory or "level of theory not stated"
-    table = Table(title=f"{title}: RMSE (MAE) against {level}", title_justify="left")
+    table = Table(
+        title=f"{escape(title)}: RMSE (MAE) against {escape(level)}", title_justify="left"
+    )
     for column in ("data", "molecules", "frames"):
         table.add_column(column, justify="left" if column == "data" else "right")
-    table.add_column("force [kcal/mol/Å]", justify="right")
-    table.add_column("centred energy [kcal/mol]", justify="right")
+    # Square brackets would be taken for markup
+    table.add_column("force, kcal/mol/Å", justify="right")
+    table.add_column("centred energy, kcal/mol", justify="right")
     found: dict[str, Any] = {}
     for name, data in (("validation", parts.validation), ("test", parts.test)):
         if data is None:

@@ -105,7 +105,7 @@ def _read_frames(path: Path, format: str | None) -> list[Any]:
         reason = str(error) or type(error).__name__
         raise InputError(f"{path}: ASE cannot read it: {reason}; check that it is whole") from error
     if not frames:
-        raise InputError(f"{path} holds no frames")
+        raise InputError(f"{path} holds no frames: is it a file of molecules with labels?")
     return list(frames)
 
 

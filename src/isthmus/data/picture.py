@@ -73,7 +73,7 @@ def _draw_energies(panel: Any, summary: Summary) -> None:
     shown = energies[(energies >= low) & (energies <= high)]
     panel.hist(shown, bins=60, color=_COLOUR)
     beyond = len(energies) - len(shown)
-    note = f"standard deviation {energies.std():.2f}"
+    note = f"standard deviation {energies.std():.2f} kcal/mol"
     _note(panel, note + (f"\n{beyond} frames beyond the edges" if beyond else ""))
 
 
@@ -94,7 +94,8 @@ def _draw_forces(panel: Any, summary: Summary) -> None:
     panel.set_xscale("log")
     _note(
         panel,
-        f"RMS of components {summary.force_rms / size:.2f}\nlargest {summary.force_max / size:.1f}",
+        f"RMS of components {summary.force_rms / size:.2f}\n"
+        f"largest {summary.force_max / size:.1f} kcal/mol/Å",
         left=True,
     )
 

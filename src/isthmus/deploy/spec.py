@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
+from isthmus.chemistry.environments import Domain
 from isthmus.chemistry.molecule import Molecule
 from isthmus.deploy.openmm.topology import openmm_topology
 from isthmus.designs.schema import design_names, find_design
 from isthmus.errors import InputError
-from isthmus.forcefield.file import load_force_field
+from isthmus.forcefield.file import SavedForceField, read_saved
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.forcefield.potential import Potential
 from isthmus.parameters.source import FreeSource
@@ -95,8 +96,9 @@ def resolve_force_field(spec: str, molecule: Molecule) -> ResolvedForceField:
     if known in OPENMM_SETS:
         return _from_openmm_files(OPENMM_SETS[known], molecule, called=known)
     if spec.endswith(".safetensors"):
-        force_field = load_force_field(spec)
-        return ResolvedForceField(force_field, _method(force_field, molecule))
+        saved = read_saved(spec)
+        method = _method(saved.force_field, molecule)
+        return ResolvedForceField(saved.force_field, method, note=_trained_on(saved, molecule))
     if spec.endswith(".xml"):
         files = tuple(part.strip() for part in spec.split(","))
         if len(files) == 1 and _is_system(files[0]):
@@ -120,6 +122,17 @@ def _unknown(spec: str) -> InputError:
         "amber14-all.xml,amber14/tip3pfb.xml; or a file of a saved force field (.safetensors), of "
         "an OpenMM System (.xml), of a design (.toml)"
     )
+
+
+def _trained_on(saved: SavedForceField, molecule: Molecule) -> str | None:
+    """What a trained model reproduces, and whether it has seen the like of a molecule."""
+    level, domain = (saved.provenance.get(name) for name in ("level_of_theory", "domain"))
+    said = [f"fitted to {level}"] if isinstance(level, str) else []
+    if domain is not None:
+        verdict = Domain.from_json(domain).verdict(molecule.topology)
+        if not verdict.inside:
+            said.append(f"this molecule lies outside of what it was trained on: {verdict.text}")
+    return "; ".join(said) or None
 
 
 def _at_priors(spec: str, molecule: Molecule) -> ResolvedForceField:

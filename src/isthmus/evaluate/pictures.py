@@ -59,11 +59,13 @@ def draw_errors(evaluation: Evaluation, path: Path, *, title: str) -> None:
     values = np.array([rmse / FORCE for rmse in of_molecules if rmse is not None])
     panels[0].set(xlabel="force RMSE of a molecule [kcal/mol/Å]", ylabel="molecules")
     if len(values) == 1:
-        _say(panels[0], f"one molecule: {values[0]:.2f}")
+        _say(panels[0], f"one molecule: {values[0]:.2f} kcal/mol/Å")
     elif len(values):
         panels[0].hist(values, bins=min(40, max(5, len(values) // 3)), color=_COLOUR)
-        panels[0].axvline(np.median(values), color=_SECOND, lw=1.2)
-        _note(panels[0], f"median {np.median(values):.2f}\nlargest {values.max():.2f}")
+        median = float(np.median(values))
+        panels[0].axvline(median, color=_SECOND, lw=1.2)
+        text = f"median (line) {median:.2f}\nlargest {values.max():.2f} kcal/mol/Å"
+        _note(panels[0], text)
         panels[0].yaxis.get_major_locator().set_params(integer=True)
     else:
         _say(panels[0], "no forces")

@@ -41,6 +41,9 @@ Packed = Mapping[str, jax.Array | np.ndarray]
 _KEPT = ("step", "seconds", "preparation", "best_score", "without_progress", "n_validations")
 """What a checkpoint keeps of a run, beside weights and sums"""
 
+_MAY_CHANGE = ("seconds", "checkpoint_seconds")
+"""Settings that may be others when a run is resumed"""
+
 _FEW = 20
 """Steps: a limit of time that leaves fewer leaves no time for training"""
 
@@ -91,7 +94,7 @@ def train(
     )
     made_of = {
         "design": force_field.design.text,
-        "settings": {k: v for k, v in settings.as_json().items() if k != "checkpoint_seconds"},
+        "settings": {k: v for k, v in settings.as_json().items() if k not in _MAY_CHANGE},
         "devices": loop.stepper.n_devices,
         **(run or {}),
     }
@@ -176,14 +179,16 @@ class _Loop:
 
     @property
     def fraction(self) -> float:
-        """How much of the run is done; compilation is no part of it, but counts as time used."""
+        """How much of the run is done, in steps or time; compilation is no part of either."""
         done = self.step / self.total_steps
-        limit = self.settings.seconds
-        if limit is not None and self.seconds >= limit:
-            return 1.0
-        if limit is not None:
-            done = max(done, (self.seconds - self.preparation) / (limit - self.preparation))
+        if self.settings.seconds is not None:
+            done = max(done, self.stepping / self.settings.seconds)
         return min(done, 1.0)
+
+    @property
+    def stepping(self) -> float:
+        """Time that steps and validations took, without compilation [s]."""
+        return self.seconds - self.preparation
 
     def run(
         self,
@@ -221,13 +226,15 @@ class _Loop:
             if watch is not None:
                 last = self.history[-1] if self.history else {}
                 note = "; ".join(self.notes)
-                watch(Progress(self.fraction, self.step, self.seconds, last, note))
+                left = self.stepping * (1 / max(self.fraction, 1e-6) - 1)
+                watch(Progress(self.fraction, self.step, self.seconds, left, last, note))
         self.notes.clear()
         self.tally.settle()
         # So that nothing is lost where the model cannot be saved, or what comes after fails
         resumable = self._save(Checkpoint(state, best, {}), made_of)
-        if ending == "complete" and self._had_no_time():
-            ending = "no time"
+        if ending == "complete" and self.step < self.total_steps:
+            ending = "time"
+            self.notes.extend(self._too_few_steps())
         kept = state.average if self.best_score == float("inf") else best
         result = ForceField(self.force_field.design, self.stepper.source(kept))
         return TrainResult(
@@ -242,16 +249,13 @@ class _Loop:
             self.tally.skipped,
         )
 
-    def _had_no_time(self) -> bool:
-        """Whether the limit of time left none for training; notes what it went into."""
-        limit = self.settings.seconds
-        if limit is None or self.step >= min(_FEW, self.total_steps):
-            return False
-        self.notes.append(
-            f"compilation took {self.preparation:.0f} of {limit:g} s: only {self.step} steps were "
-            "made; give more time"
-        )
-        return True
+    def _too_few_steps(self) -> Iterator[str]:
+        """What to say where the limit of time left next to nothing for training."""
+        if self.step < _FEW:
+            yield (
+                f"only {self.step} steps were made in {self.settings.seconds:g} s (compilation, "
+                f"{self.preparation:.0f} s, not counted): give more time"
+            )
 
     def _ready(self, state: TrainState) -> float:
         """When the first step is done and all programs are compiled, by the clock of the run."""

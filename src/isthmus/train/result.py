@@ -19,6 +19,7 @@ class Progress:
         fraction: of the whole run, from 0 to 1.
         step: number of steps done.
         seconds: used so far, in all sessions.
+        left: seconds that the rest will take.
         metrics: of the last validation, or empty.
         note: what could not be done, for example a checkpoint that could not be written.
     """
@@ -26,6 +27,7 @@ class Progress:
     fraction: float
     step: int
     seconds: float
+    left: float
     metrics: Mapping[str, Any]
     note: str = ""
 
@@ -39,8 +41,7 @@ class TrainResult:
         history: metrics of every validation; errors in kcal/mol and kcal/mol/Å.
         steps: how many were done.
         seconds: how long they took, compilation included.
-        ending: "complete", "patience", "stopped", or "no time" where the limit of time left none
-            for training.
+        ending: "complete", "patience", "stopped", or "time" where the limit of time ended it.
         note: what went wrong at the end, or empty.
         resumable: whether a checkpoint of the last step was written.
         skipped: steps that changed nothing, since their gradients were not finite.
