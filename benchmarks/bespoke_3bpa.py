@@ -119,9 +119,8 @@ def largest_stretch(force_field: ForceField, entry: Entry) -> float:
 def show(step: BespokeStep) -> None:
     """Progress, beside the document."""
     force = step.force_rmse / (MEV / ANGSTROM)
-    print(
-        f"{step.stage:>15} {step.number:3} {force:8.1f} meV/Å {step.seconds:7.1f} s", file=sys.stderr
-    )
+    text = f"{step.stage:>15} {step.number:3} {force:8.1f} meV/Å {step.seconds:7.1f} s"
+    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from isthmus.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from isthmus.chemistry.molecule import Molecule
     from isthmus.deploy.openmm.evaluating import EngineEnergies
+    from isthmus.forcefield.potential import Potential
 
 __all__ = ["Target", "export_system"]
 
@@ -32,6 +34,7 @@ class Target(enum.StrEnum):
     """Engines that can be written for."""
 
     openmm = "openmm"
+    lammps = "lammps"
 
 
 def export_system(
@@ -41,9 +44,18 @@ def export_system(
     ],
     ff: ForceFieldSpec,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="To write, .xml for OpenMM.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="To write: .xml for OpenMM; for LAMMPS an input script, .lmp, with a "
+            ".data file beside it.",
+        ),
     ],
-    to: Annotated[Target, typer.Option(help="The engine.")] = Target.openmm,
+    to: Annotated[
+        Target | None, typer.Option(help="The engine; else by the suffix of the output.")
+    ] = None,
     charge: Charge = None,
     ligand: Ligands = None,
     smiles: SmilesFlag = False,
@@ -57,18 +69,18 @@ def export_system(
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the force field of one molecule or system as an OpenMM System, and check it.
+    """Write the force field of one molecule or system for another engine.
 
-    Load it with `openmm.XmlSerializer.deserialize(open("system.xml").read())`.
+    For OpenMM: a System, whose energy is checked; load it with
+    `openmm.XmlSerializer.deserialize(open("system.xml").read())`. For LAMMPS: terms of the design
+    class2, as a data file and an input script; run it with `lmp -in FILE.lmp`.
     """
-    assert to is Target.openmm
-    refuse_existing(output, suffix=".xml", overwrite=overwrite)
+    if to is None:
+        to = Target.lammps if output.suffix == ".lmp" else Target.openmm
+    _refuse(output, to, overwrite=overwrite)
     from isthmus.cli.compilation_cache import keep_compiled
     from isthmus.cli.console import results, working
-    from isthmus.deploy.openmm.evaluating import evaluate_openmm
-    from isthmus.deploy.openmm.exporting import to_openmm, write_system_xml
     from isthmus.deploy.spec import resolve_force_field
-    from isthmus.units import KILOCALORIE
 
     keep_compiled()
     console = results()
@@ -76,22 +88,60 @@ def export_system(
         molecule = read_one(file, charge=charge, ligands=ligand, smiles=smiles)
         found = resolve_force_field(ff, molecule)
         potential = found.bind(molecule, precision="float64")
-    with working("writing and evaluating both engines"):
-        system = to_openmm(potential, readable=readable)
-        ours = float(potential.energy(molecule.positions, molecule.box))
-        theirs = evaluate_openmm(system, molecule.positions, box=molecule.box)
-        _check(ours, theirs)
-        write_system_xml(system, output, overwrite=overwrite)
     if found.note is not None:
         console.print(f"note: {found.note}", style="yellow", markup=False)
-    console.print(
+    with working("writing"):
+        if to is Target.lammps:
+            lines = _write_lammps(potential, molecule, output, overwrite=overwrite)
+        else:
+            lines = _write_openmm(potential, molecule, output, readable, overwrite=overwrite)
+    console.print(*lines, sep="\n", markup=False, soft_wrap=True)
+
+
+def _refuse(output: Path, to: Target, *, overwrite: bool) -> None:
+    """Before any work is done: outputs that exist, or have a suffix of something else."""
+    if to is Target.openmm:
+        refuse_existing(output, suffix=".xml", overwrite=overwrite)
+        return
+    refuse_existing(output, suffix=".lmp", overwrite=overwrite)
+    refuse_existing(output.with_suffix(".data"), suffix=".data", overwrite=overwrite)
+
+
+def _write_openmm(
+    potential: "Potential", molecule: "Molecule", output: Path, readable: bool, *, overwrite: bool
+) -> list[str]:
+    """Write a System whose energy is ours; what to say of it."""
+    from isthmus.deploy.openmm.evaluating import evaluate_openmm
+    from isthmus.deploy.openmm.exporting import to_openmm, write_system_xml
+    from isthmus.units import KILOCALORIE
+
+    system = to_openmm(potential, readable=readable)
+    ours = float(potential.energy(molecule.positions, molecule.box))
+    theirs = evaluate_openmm(system, molecule.positions, box=molecule.box)
+    _check(ours, theirs)
+    write_system_xml(system, output, overwrite=overwrite)
+    return [
         f"written: {output}: {system.getNumParticles()} particles, {system.getNumForces()} forces",
         f"energy of the first conformer: Isthmus {ours / KILOCALORIE:.6f}, "
         f"OpenMM {theirs.energy / KILOCALORIE:.6f} kcal/mol",
-        sep="\n",
-        markup=False,
-        soft_wrap=True,
-    )
+    ]
+
+
+def _write_lammps(
+    potential: "Potential", molecule: "Molecule", output: Path, *, overwrite: bool
+) -> list[str]:
+    """Write script and data file; what to say of them."""
+    from isthmus.deploy.lammps import to_lammps, write_lammps
+    from isthmus.units import KILOCALORIE
+
+    files = to_lammps(potential, molecule)
+    data = write_lammps(files, output, overwrite=overwrite)
+    ours = float(potential.energy(molecule.positions, molecule.box))
+    return [
+        f"written: {output} and {data}: {molecule.n_atoms} atoms",
+        f"energy of the first conformer: {ours / KILOCALORIE:.6f} kcal/mol, which is the first "
+        "`pe` that LAMMPS prints",
+    ]
 
 
 def _check(ours: float, theirs: "EngineEnergies") -> None:

@@ -22,12 +22,14 @@ from typer.main import get_command
 
 from isthmus import __version__
 from isthmus.cli import data, design
+from isthmus.cli.check import check
 from isthmus.cli.compilation_cache import silence_loader
 from isthmus.cli.energy import energy
 from isthmus.cli.evaluate import evaluate
 from isthmus.cli.export_system import export_system
 from isthmus.cli.import_system import import_system
 from isthmus.cli.label import label
+from isthmus.cli.md import md
 from isthmus.cli.train import train
 from isthmus.errors import IsthmusError
 
@@ -43,6 +45,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+)
+app.command(epilog="Example: `isthmus check model.safetensors ligand.sdf --quick --report out`")(
+    check
 )
 app.command(epilog="Example: `isthmus energy ligand.sdf --ff mmff94 --engine both`")(energy)
 app.command(
@@ -61,6 +66,9 @@ app.command(epilog="Example: `isthmus label CCO molecules.smi --method gfn2 -o l
 app.command(
     epilog="Example: `isthmus train class2plus data.h5 --split split.json -o model.safetensors`"
 )(train)
+app.command(
+    epilog="Example: `isthmus md model.safetensors ligand.sdf --ns 1 --temperature 300 -o run`"
+)(md)
 
 
 def _show_version(wanted: bool) -> bool:

@@ -115,8 +115,8 @@ class DatasetChecks:
         if unstated:
             text = (
                 f"the level of theory of {len(unstated)} molecules is not stated; errors mean "
-                "nothing without it: state it with --level-of-theory of isthmus data convert, train "
-                "or evaluate"
+                "nothing without it: state it with --level-of-theory, which isthmus data convert, "
+                "train and evaluate have"
             )
             yield Finding("level-of-theory-missing", Severity.WARNING, text)
         if len(self._levels) > 1:

@@ -49,6 +49,7 @@ def combine(
     interaction: str = "ours",
     keep_constraints: bool = False,
     readable: bool = False,
+    inner: bool = True,
 ) -> "openmm.System":
     """A copy of a System in which one molecule has our terms.
 
@@ -61,6 +62,8 @@ def combine(
         keep_constraints: keep the System's constraints within the molecule; without, its bonds
             vibrate, and hydrogens want time steps of 1 fs or less.
         readable: as for `to_openmm`.
+        inner: write the energy within the molecule as forces; without, the molecule only meets
+            its environment, and the caller adds what acts inside (a PythonForce).
 
     Raises:
         InputError: atoms that are no whole molecule, or not that of the potential.
@@ -77,7 +80,8 @@ def combine(
     _set_sites(result, item, atoms)
     nonbonded = _nonbonded(result)
     _set_interaction(result, nonbonded, item, atoms, interaction)
-    parts = [part_of(term, item.coordinates) for term in _all_terms(item) if term.n_clusters]
+    terms = [term for term in _all_terms(item) if term.n_clusters] if inner else []
+    parts = [part_of(term, item.coordinates) for term in terms]
     rest = _set_exceptions(nonbonded, parts, atoms)
     moved = [part.placed(atoms) for part in rest]
     for force in bonded_forces(moved, readable=readable):

@@ -118,7 +118,8 @@ def _text(merged: Merged, geometer: Geometer) -> str:
     def rewritten(value: Formula) -> Formula:
         form = trigonometric_form(value, dihedrals=kinds["dihedral"], angles=kinds["angle"])
         cosines = [symbol(COS + name) for name in sorted(kinds["dihedral"])]
-        return _polynomial(form, cosines, [symbol(name) for name in sorted(others)])
+        derived = frozenset(symbol(name) for name in merged.definitions)
+        return _polynomial(form, cosines, [symbol(name) for name in sorted(others)], derived)
 
     main = rewritten(merged.value)
     derived = {name: rewritten(value) for name, value in merged.definitions.items()}
@@ -138,7 +139,12 @@ def _text(merged: Merged, geometer: Geometer) -> str:
 _BENT = ("dihedral", "angle")
 
 
-def _polynomial(value: Formula, cosines: list[sympy.Symbol], others: list[sympy.Symbol]) -> Formula:
+def _polynomial(
+    value: Formula,
+    cosines: list[sympy.Symbol],
+    others: list[sympy.Symbol],
+    derived: frozenset[sympy.Symbol],
+) -> Formula:
     """As a nested polynomial in each cosine, whose coefficients are collected by `others`.
 
     What a definition stands for is copied wherever its name stands before OpenMM differentiates:
@@ -149,19 +155,61 @@ def _polynomial(value: Formula, cosines: list[sympy.Symbol], others: list[sympy.
             continue
         kept: dict[Formula, Formula] = {}
         nested: Formula = sympy.Integer(0)
-        for coefficient in sympy.Poly(_with_names(value, cosine, kept), cosine).all_coeffs():
-            order = [*kept.values(), *others]
-            nested = nested * cosine + sympy.collect(sympy.expand(coefficient), order)
+        for coefficient in sympy.Poly(
+            _with_names(value, cosine, kept, derived), cosine
+        ).all_coeffs():
+            nested = nested * cosine + _factored(coefficient, [*kept.values(), *others])
         value = nested.xreplace({name: node for node, name in kept.items()})
     return value
 
 
-def _with_names(value: Formula, cosine: sympy.Symbol, kept: dict[Formula, Formula]) -> Formula:
-    """Sums and functions without the cosine replaced by names: r − r0 stays what it is."""
-    if value.has(cosine) or value.is_Mul:
+def _factored(value: Formula, names: list[sympy.Symbol]) -> Formula:
+    """A polynomial in `names` with each of them named as few times as can be had cheaply.
+
+    The name that stands in the most terms is taken out of them, and so on with what is left.
+    """
+    used = [name for name in names if value.has(name)]
+    if not used or not value.is_polynomial(*used):
+        return value
+    return _nested(sympy.Poly(value, *used).terms(), used)
+
+
+def _nested(terms: list[tuple[tuple[int, ...], Formula]], names: list[sympy.Symbol]) -> Formula:
+    counts = [sum(powers[n] > 0 for powers, _ in terms) for n in range(len(names))]
+    most = max(range(len(names)), key=counts.__getitem__)
+    if counts[most] < 2:
+        return sum(
+            (
+                c * sympy.prod(n**k for n, k in zip(names, powers, strict=True))
+                for powers, c in terms
+            ),
+            sympy.Integer(0),
+        )
+    inside = [
+        ((*powers[:most], powers[most] - 1, *powers[most + 1 :]), c)
+        for powers, c in terms
+        if powers[most]
+    ]
+    outside = [(powers, c) for powers, c in terms if not powers[most]]
+    rest = _nested(outside, names) if outside else sympy.Integer(0)
+    return names[most] * _nested(inside, names) + rest
+
+
+def _with_names(
+    value: Formula,
+    cosine: sympy.Symbol,
+    kept: dict[Formula, Formula],
+    derived: frozenset[sympy.Symbol],
+) -> Formula:
+    """Sums and functions without the cosine replaced by names: r − r0 stays what it is.
+
+    Sums over derived coordinates are opened, so that those can be taken out of several of them.
+    """
+    opened = value.is_Add and bool(value.free_symbols & derived)
+    if value.has(cosine) or value.is_Mul or opened:
         if not value.args:
             return value
-        return value.func(*(_with_names(a, cosine, kept) for a in value.args))
-    if value.is_Symbol or value.is_number:
+        return value.func(*(_with_names(a, cosine, kept, derived) for a in value.args))
+    if value.is_Symbol or value.is_number or (value.is_Pow and value.base in derived):
         return value
     return kept.setdefault(value, sympy.Dummy(f"kept_{len(kept)}", real=True))

@@ -22,6 +22,9 @@ from isthmus.train.bespoke.linearity import linear_parameters
 
 __all__ = ["Unknowns", "find_unknowns"]
 
+_INSIDE = 1e-4
+"""Distance of a fit from the bounds of a parameter, in units of its scale"""
+
 Owner = FormulaTerm | Coordinate
 Name = tuple[str, str]
 
@@ -173,9 +176,12 @@ def _part(
 
 
 def _bounds(p: Parameter) -> tuple[float, float]:
+    """A little within those declared: on the bound itself a formula may have no derivative, as
+    the root of a product of well depths has none at 0."""
+    inside = _INSIDE * p.scale
     return (
-        -np.inf if p.minimum is None else p.minimum,
-        np.inf if p.maximum is None else p.maximum,
+        -np.inf if p.minimum is None else p.minimum + inside,
+        np.inf if p.maximum is None else p.maximum - inside,
     )
 
 

@@ -1,0 +1,244 @@
+"""`isthmus check`: whether a force field is fit to be simulated on."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isthmus.cli.options import Charge, Ligands, Overwrite, SmilesFlag, read_one
+
+if TYPE_CHECKING:
+    from isthmus.chemistry.molecule import Molecule
+    from isthmus.evaluate.physics.gate import Checks
+    from isthmus.evaluate.physics.geometry import Reference
+    from isthmus.evaluate.physics.settings import Settings
+    from isthmus.evaluate.physics.subject import Subject
+
+__all__ = ["check"]
+
+FAILED = 1
+"""Exit code where a check failed"""
+
+INTERRUPTED = 130
+
+_Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A saved force field (.safetensors), mmff94, an untrained design (class2plus, "
+        "own.toml), or another force field as `isthmus energy --ff` takes it.",
+    ),
+]
+_Structure = Annotated[
+    str,
+    typer.Argument(
+        metavar="STRUCTURE",
+        help="SDF, MOL, PDB or XYZ of one molecule or system; a SMILES with --smiles.",
+    ),
+]
+_Quick = Annotated[bool, typer.Option("--quick", help="A first look: fewer and shorter.")]
+_Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE.json", help="Write all numbers; - for stdout alone."),
+]
+_Report = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Write pictures, and a page that holds them.")
+]
+_Temperatures = Annotated[
+    str,
+    typer.Option(
+        metavar="K,K", help="Of dynamics; the first serves all checks, all serve that of stability."
+    ),
+]
+_Only = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,NAME",
+        help="Only these: forces, symmetry, extensivity, smoothness, clashes, geometry, "
+        "stability, ensembles, conservation, time-steps.",
+    ),
+]
+_Reference = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DATA",
+        help="Labelled data with this molecule: its frame of lowest energy is the geometry that "
+        "the minimum is compared with.",
+    ),
+]
+_Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of all random numbers.")]
+
+
+def check(
+    model: _Model,
+    structure: _Structure,
+    quick: _Quick = False,
+    json_file: _Json = None,
+    report: _Report = None,
+    temperatures: _Temperatures = "300,500",
+    only: _Only = None,
+    reference: _Reference = None,
+    seed: _Seed = 0,
+    charge: Charge = None,
+    ligand: Ligands = None,
+    smiles: SmilesFlag = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Acceptance tests: forces, symmetry, smoothness, clashes, dynamics and its ensemble.
+
+    Each check compares one number with the threshold that a trusted code uses. The exit code is
+    1 where one fails. Ctrl-C shows what was done until then.
+    """
+    from isthmus.cli.compilation_cache import keep_compiled
+    from isthmus.cli.console import working
+    from isthmus.cli.evaluate_input import check_outputs
+    from isthmus.evaluate.physics.gate import checked_groups
+    from isthmus.evaluate.physics.settings import Settings
+
+    check_outputs(json_file, report, overwrite=overwrite)
+    settings = Settings.create(quick=quick, temperatures=_numbers(temperatures), seed=seed)
+    groups = checked_groups(None if only is None else [n.strip() for n in only.split(",")])
+    keep_compiled()
+    with working(f"reading {structure}"):
+        molecule = read_one(structure, charge=charge, ligands=ligand, smiles=smiles)
+        geometry = None if reference is None else _geometry(reference, molecule)
+        subject = _subject(model, molecule)
+    found = _made(subject, settings, groups, geometry)
+    title = f"{model} on {molecule.name or molecule.formula}"
+    _show(found, title, to_stdout=json_file == "-")
+    _write(found, settings, json_file, model=model, structure=structure, molecule=molecule)
+    if report is not None:
+        from isthmus.evaluate.physics.page import write_check_report
+
+        write_check_report(found, report, title=title, told=_told(settings, molecule))
+        typer.echo(f"isthmus: wrote {report / 'index.html'}", err=True)
+    if not found.complete:
+        raise typer.Exit(INTERRUPTED)
+    if not found.passed:
+        raise typer.Exit(FAILED)
+
+
+def _numbers(text: str) -> list[float]:
+    from isthmus.errors import InputError
+
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--temperatures {text}: wanted are numbers in K with commas, e.g. 300,500"
+        ) from None
+
+
+def _geometry(path: Path, molecule: "Molecule") -> "Reference":
+    from isthmus.data.read import read_dataset
+    from isthmus.evaluate.physics.geometry import reference_geometry
+
+    return reference_geometry(read_dataset(path), molecule.topology)
+
+
+def _subject(model: str, molecule: "Molecule") -> "Subject":
+    from isthmus.deploy.spec import resolve_force_field
+    from isthmus.evaluate.physics.subject import Subject
+
+    note = resolve_force_field(model, molecule).note
+    if note is not None:
+        typer.echo(f"isthmus: note: {note}", err=True)
+
+    def bind(other: "Molecule", precision: str) -> Any:
+        return resolve_force_field(model, other).bind(other, precision=precision)
+
+    return Subject(molecule, bind)
+
+
+def _made(
+    subject: "Subject",
+    settings: "Settings",
+    groups: tuple[str, ...],
+    geometry: "Reference | None",
+) -> "Checks":
+    """Checks under a bar; those until Ctrl-C if there was one."""
+    from isthmus.cli.check_progress import progress_bar
+    from isthmus.evaluate.physics.check import Check
+    from isthmus.evaluate.physics.gate import Checks, run_checks
+
+    found: list[Check] = []
+    with progress_bar(len(groups)) as bar:
+        try:
+            for _, made in run_checks(
+                subject,
+                settings,
+                groups=groups,
+                reference=geometry,
+                begins=bar.begins,
+                heed=bar.heed,
+            ):
+                found += made
+                bar.ended()
+        except KeyboardInterrupt:
+            return Checks(tuple(found), complete=False)
+    return Checks(tuple(found))
+
+
+def _show(found: "Checks", title: str, *, to_stdout: bool) -> None:
+    """The table, unless the JSON goes to stdout."""
+    from isthmus.cli.check_tables import check_table, summary
+    from isthmus.cli.console import results
+
+    if not to_stdout:
+        console = results()
+        console.print(check_table(found, title=title))
+        console.print(summary(found), markup=False, soft_wrap=True)
+    if not found.complete:
+        typer.echo("isthmus: interrupted: these are the checks made until then", err=True)
+
+
+def _told(settings: "Settings", molecule: "Molecule") -> str:
+    size = "Quick look" if settings.quick else "Full checks"
+    shown = ", ".join(f"{t:g}" for t in settings.temperatures)
+    return f"{size} of {molecule.n_atoms} atoms at {shown} K, seed {settings.seed}."
+
+
+def _write(
+    found: "Checks",
+    settings: "Settings",
+    json_file: str | None,
+    *,
+    model: str,
+    structure: str,
+    molecule: "Molecule",
+) -> None:
+    if json_file is None:
+        return
+    from isthmus.evaluate.physics.as_json import checks_as_json
+    from isthmus.files import replacing
+
+    content = checks_as_json(
+        found,
+        settings,
+        model=_identity(model),
+        structure={
+            "name": structure,
+            "formula": molecule.formula,
+            "n_atoms": molecule.n_atoms,
+            "periodic": molecule.box is not None,
+        },
+    )
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    if json_file == "-":
+        typer.echo(text)
+        return
+    with replacing(Path(json_file), overwrite=True) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _identity(model: str) -> dict[str, Any]:
+    """Name, and SHA-256 of the file if it is one."""
+    import hashlib
+
+    path = Path(model)
+    held = path.is_file()
+    return {
+        "name": model,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if held else None,
+    }

@@ -1,0 +1,174 @@
+"""What `isthmus md` does: read, check, build, run, sum up."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from isthmus.cli.md_request import Request, Settled, settle
+from isthmus.cli.train_stop import Interruption, interruptions
+
+if TYPE_CHECKING:
+    from isthmus.chemistry.molecule import Molecule
+    from isthmus.cli.md_built import Built
+    from isthmus.simulate.run import Outcome
+    from isthmus.simulate.run_paths import RunPaths
+
+__all__ = ["run_dynamics"]
+
+BROKEN = 1
+
+
+def run_dynamics(request: Request, *, checkpoint_seconds: float = 60.0) -> int:
+    """The whole command; gives its exit code.
+
+    Args:
+        request: the options.
+        checkpoint_seconds: between checkpoints [s].
+
+    Raises:
+        InputError: wrong options, files that exist, a structure or model that cannot be used.
+        OSError: the disk is full; the message says how to go on.
+    """
+    from isthmus.cli.compilation_cache import keep_compiled
+    from isthmus.cli.console import working
+    from isthmus.cli.md_summary import show_start, show_summary
+    from isthmus.cli.options import read_one
+    from isthmus.simulate.run import refuse_existing_run
+
+    settled = settle(request)
+    keep_compiled()
+    with working(f"reading {request.structure}"):
+        molecule = read_one(
+            request.structure,
+            charge=request.charge,
+            ligands=list(request.ligands),
+            smiles=request.smiles,
+        )
+    paths = _paths(request, molecule)
+    refuse_existing_run(paths, overwrite=request.overwrite, resume=request.resume)
+    if request.resume and not paths.checkpoint.is_file():
+        typer.echo(
+            f"isthmus: note: there is no checkpoint '{paths.checkpoint}' yet: starting anew",
+            err=True,
+        )
+    resuming = request.resume and paths.checkpoint.is_file()
+    # Before the run there is nothing to save: Ctrl-C may end it at once
+    built = _build(settled, molecule, resuming=resuming)
+    show_start(settled, built)
+    paths = _paths(request, built.molecule)
+    with interruptions() as stop:
+        outcome = _run(settled, built, paths, stop, checkpoint_seconds)
+    show_summary(settled, outcome, paths)
+    if outcome.breakage is not None:
+        _explain_break(outcome, paths)
+        return BROKEN
+    if outcome.ending == "stopped":
+        typer.echo(
+            "isthmus: stopped early; all frames are saved (the same command with --resume goes on)",
+            err=True,
+        )
+        return stop.exit_code
+    return 0
+
+
+def _paths(request: Request, molecule: "Molecule") -> "RunPaths":
+    from isthmus.simulate.run_paths import RunPaths
+    from isthmus.simulate.structure_file import structure_suffix
+
+    return RunPaths.of(
+        request.output,
+        format=request.format,
+        structure=structure_suffix(molecule.n_atoms),
+        replicas=request.replicas,
+    )
+
+
+def _build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> "Built":
+    """The system in the engine that was asked for, minimised unless it is only to be resumed."""
+    if settled.request.engine == "openmm":
+        from isthmus.cli.md_openmm import build
+    else:
+        from isthmus.cli.md_jax import build
+    return build(settled, molecule, resuming=resuming)
+
+
+def _run(
+    settled: Settled,
+    built: "Built",
+    paths: "RunPaths",
+    stop: Interruption,
+    checkpoint_seconds: float,
+) -> "Outcome":
+    from isthmus.cli.md_progress import RunBar
+    from isthmus.deploy.openmm.topology import openmm_topology
+    from isthmus.simulate.run import RunSettings, System, carry_out
+
+    request, molecule = settled.request, built.molecule
+    settings = RunSettings(
+        n_steps=settled.n_steps,
+        timestep=settled.timestep,
+        report_every=settled.report_every,
+        temperature=settled.temperature,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    made_of = {
+        "MODEL": _identity(request.model),
+        "STRUCTURE": _identity(request.structure),
+        **settled.made_of(),
+        **built.made_of,
+    }
+    system = System(molecule.topology, openmm_topology(molecule.topology, molecule.box))
+    try:
+        with RunBar(timestep=settled.timestep, replicas=request.replicas) as bar:
+            return carry_out(
+                built.engine,
+                system,
+                settings,
+                paths,
+                run=made_of,
+                resume=request.resume,
+                overwrite=request.overwrite,
+                stop=stop,
+                watch=bar.show,
+            )
+    except OSError as error:
+        if paths.checkpoint.is_file():
+            typer.echo(
+                "isthmus: all frames up to here are saved; make room, then the same command with "
+                "--resume goes on",
+                err=True,
+            )
+        raise error
+
+
+def _identity(text: str) -> str:
+    """A name, or what the files that it names hold."""
+    parts = []
+    for part in text.split(","):
+        if os.path.isfile(part):
+            digest = hashlib.sha256(Path(part).read_bytes()).hexdigest()
+            parts.append(f"sha256 {digest[:16]}")
+        else:
+            parts.append(part)
+    return ", ".join(parts)
+
+
+def _explain_break(outcome: "Outcome", paths: "RunPaths") -> None:
+    found = outcome.breakage
+    assert found is not None
+    where = f" of replica {found.replica}" if len(paths.trajectories) > 1 else ""
+    lines = [
+        f"isthmus: error: the run broke at step {found.step} ({found.time:.6g} ps){where}: "
+        f"{found.what}."
+    ]
+    if found.term:
+        lines.append(f"  The term with the largest energy is {found.term}.")
+    lines.append(
+        f"  The state at step {found.last_good.step} is kept in '{paths.last_good}', all frames "
+        "before stay. Try a smaller --timestep or another start; if it breaks again, the force "
+        "field does not hold this molecule together there."
+    )
+    typer.echo("\n".join(lines), err=True)

@@ -1,0 +1,394 @@
+"""Simulations in OpenMM: start, minimise, produce.
+
+A `Simulation` is a context with what belongs to it. `produce` yields one `Record` at a time;
+files, progress, and when to stop are the caller's business, who may leave the loop at any record.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from isthmus.deploy.md.conditions import Conditions, seed_of
+from isthmus.deploy.md.platforms import Platform, choose_platform
+from isthmus.deploy.md.prepare import Prepared
+from isthmus.deploy.md.python_force import UNEVALUATED_GROUP
+from isthmus.deploy.openmm.reader_registry import number
+from isthmus.errors import InputError, IsthmusError
+from isthmus.units import BOLTZMANN
+
+if TYPE_CHECKING:
+    import openmm
+
+__all__ = [
+    "BrokenSimulationError",
+    "Minimised",
+    "Record",
+    "Simulation",
+    "advance",
+    "draw_velocities",
+    "make_context",
+    "make_simulation",
+    "minimise",
+    "observe",
+    "place",
+    "produce",
+    "start",
+]
+
+ALL_GROUPS: Final = (1 << UNEVALUATED_GROUP) - 1
+"""Force groups that are evaluated: all but the one of bonds without energy"""
+
+_CONSTRAINT_TOLERANCE: Final = 1e-6
+
+DENSITY: Final = 1.66053906660
+"""1 Da/nm³ [kg/m³]"""
+
+
+class BrokenSimulationError(IsthmusError):
+    """A simulation that OpenMM cannot go on with."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A system that is being simulated.
+
+    Attributes:
+        prepared: what it was made of.
+        conditions: how it is propagated.
+        platform: where.
+        deterministic: whether a resumed run is the same bit for bit (see `checkpoint`).
+        context: OpenMM's.
+        degrees_of_freedom: of the atoms, less constraints and, where the total momentum is kept,
+            the centre of mass.
+        barostat: of the context, if it has one.
+    """
+
+    prepared: Prepared
+    conditions: Conditions
+    platform: Platform
+    deterministic: bool
+    context: "openmm.Context"
+    degrees_of_freedom: int
+    barostat: "openmm.MonteCarloBarostat | None" = None
+
+    @cached_property
+    def mass(self) -> float:
+        """Of all particles [Da]."""
+        system = self.context.getSystem()
+        count = system.getNumParticles()
+        return float(sum(number(system.getParticleMass(n)) for n in range(count)))
+
+    @property
+    def step(self) -> int:
+        """Steps that were done."""
+        return self.context.getStepCount()
+
+    @property
+    def time(self) -> float:
+        """Simulated time [ps]."""
+        return number(self.context.getTime())
+
+
+@dataclass(frozen=True)
+class Record:
+    """A simulation at one step.
+
+    Attributes:
+        step, time: since the start of the simulation [1, ps].
+        potential, kinetic: energies [kJ/mol].
+        temperature: from the kinetic energy [K].
+        volume: [nm³], None without a box.
+        density: [kg/m³], None without a box.
+        box: cell vectors [nm], None without.
+        stage: `minimised`, `warm-up`, `equilibration` or `production`.
+    """
+
+    step: int
+    time: float
+    potential: float
+    kinetic: float
+    temperature: float
+    volume: float | None
+    density: float | None
+    box: Float[np.ndarray, "3 3"] | None
+    stage: str
+    context: Any
+
+    @property
+    def total(self) -> float:
+        """Potential and kinetic energy [kJ/mol]."""
+        return self.potential + self.kinetic
+
+    @property
+    def is_finite(self) -> bool:
+        """False once the simulation has broken."""
+        return math.isfinite(self.potential) and math.isfinite(self.kinetic)
+
+    def positions(self, *, whole: bool = False) -> Float[np.ndarray, "atoms 3"]:
+        """Positions [nm], as they are now: ask before the next record.
+
+        Args:
+            whole: put whole molecules into the box.
+        """
+        state = self.context.getState(positions=True, enforcePeriodicBox=whole)
+        return state.getPositions(asNumpy=True)._value
+
+    def velocities(self) -> Float[np.ndarray, "atoms 3"]:
+        """Velocities [nm/ps], as they are now."""
+        return self.context.getState(velocities=True).getVelocities(asNumpy=True)._value
+
+    def forces(self) -> Float[np.ndarray, "atoms 3"]:
+        """Forces [kJ/mol/nm], as they are now."""
+        state = self.context.getState(forces=True, groups=ALL_GROUPS)
+        return state.getForces(asNumpy=True)._value
+
+
+@dataclass(frozen=True)
+class Minimised:
+    """What a minimisation did: potential energy [kJ/mol] and largest force [kJ/mol/nm]."""
+
+    before: float
+    after: float
+    largest_force: float
+
+
+def start(
+    prepared: Prepared,
+    conditions: Conditions,
+    *,
+    platform: str | None = None,
+    precision: str = "mixed",
+    deterministic: bool | None = None,
+    threads: int | None = None,
+) -> Simulation:
+    """A simulation at the prepared positions, with velocities drawn for the temperature.
+
+    Args:
+        prepared: from `prepare`.
+        conditions: temperature, pressure, integrator, ...
+        platform: of OpenMM; None chooses the fastest.
+        precision: of platforms that have a choice: mixed, single or double.
+        deterministic: the same bits for the same input, and after a resume: on the CPU platform
+            this means one thread. None: where it costs nothing (Reference).
+        threads: of the CPU platform; None: all.
+
+    Raises:
+        InputError: a pressure without a box.
+        EngineMissingError: no such platform here.
+    """
+    chosen = choose_platform(
+        prepared.system.getNumParticles(),
+        periodic=prepared.box is not None,
+        name=platform,
+        precision=precision,
+        deterministic=bool(deterministic),
+        threads=threads,
+    )
+    exact = chosen.name == "Reference" if deterministic is None else deterministic
+    simulation = make_simulation(prepared, conditions, chosen, deterministic=exact)
+    draw_velocities(simulation)
+    return simulation
+
+
+def make_simulation(
+    prepared: Prepared,
+    conditions: Conditions,
+    platform: Platform,
+    *,
+    deterministic: bool,
+    barostat_stage: int = 0,
+) -> Simulation:
+    """A context for production, at the prepared positions, at rest.
+
+    Args:
+        prepared, conditions, platform, deterministic: as they become attributes.
+        barostat_stage: the step at which the random numbers of the barostat begin.
+
+    Raises:
+        InputError: a pressure without a box, and what OpenMM refuses.
+    """
+    import openmm
+
+    if conditions.pressure is not None and prepared.box is None:
+        raise InputError(
+            "a pressure was given, and the system has no box: leave it out, or add a solvent"
+        )
+    extra: list[openmm.Force] = []
+    barostat = None
+    if conditions.pressure is not None:
+        barostat = conditions.make_barostat(barostat_stage)
+        extra.append(barostat)
+    if conditions.integrator != "langevin":
+        extra.append(openmm.CMMotionRemover())
+    system = prepared.build(*extra)
+    context = make_context(system, prepared, conditions.make_integrator(), platform)
+    freedom = _degrees_of_freedom(system, conserved=conditions.integrator != "langevin")
+    return Simulation(prepared, conditions, platform, deterministic, context, freedom, barostat)
+
+
+def make_context(
+    system: "openmm.System", prepared: Prepared, integrator: Any, platform: Platform
+) -> "openmm.Context":
+    """A context at the prepared positions.
+
+    Raises:
+        InputError: OpenMM refuses the system, such as a cutoff that is too long for the box.
+    """
+    import openmm
+
+    integrator.setIntegrationForceGroups(ALL_GROUPS)
+    try:
+        context = openmm.Context(system, integrator, platform.handle(), platform.properties)
+    except openmm.OpenMMException as error:
+        raise InputError(
+            f"OpenMM cannot start this system on {platform.name}: {error}; choose another "
+            "platform, a smaller cutoff or a larger box"
+        ) from None
+    place(context, prepared.positions, prepared.box)
+    return context
+
+
+def place(
+    context: "openmm.Context",
+    positions: Float[np.ndarray, "atoms 3"],
+    box: Float[np.ndarray, "3 3"] | None,
+) -> None:
+    """Set box and positions [nm]; constraints are met, and virtual sites put in their places."""
+    if box is not None:
+        context.setPeriodicBoxVectors(*np.asarray(box, dtype=np.float64))
+    context.setPositions(np.asarray(positions, dtype=np.float64))
+    context.computeVirtualSites()
+    context.applyConstraints(_CONSTRAINT_TOLERANCE)
+
+
+def draw_velocities(simulation: Simulation) -> None:
+    """Velocities [nm/ps] of the temperature, by the seed of the conditions."""
+    conditions = simulation.conditions
+    simulation.context.setVelocitiesToTemperature(
+        conditions.temperature, seed_of(conditions.seed, 0)
+    )
+
+
+def minimise(simulation: Simulation, *, tolerance: float = 10.0, max_steps: int = 0) -> Minimised:
+    """Move to a minimum near by, and draw velocities anew.
+
+    Args:
+        simulation: changed.
+        tolerance: root mean square of the forces at which to stop [kJ/mol/nm].
+        max_steps: at most; 0: until the tolerance is met.
+
+    Raises:
+        InputError: the energy is not finite, before or after.
+    """
+    import openmm
+
+    context = simulation.context
+    before = _potential(context)
+    if not math.isfinite(before):
+        raise InputError(
+            f"the potential energy of the structure is {before}: atoms lie upon each other, or the "
+            "model does not know them; look at the structure"
+        )
+    given: Any = tolerance
+    openmm.LocalEnergyMinimizer.minimize(context, given, max_steps)
+    after = _potential(context)
+    if not math.isfinite(after):
+        raise InputError(
+            f"the potential energy became {after} while it was minimised: the model has no lowest "
+            "energy near this structure; start from another one"
+        )
+    forces = context.getState(forces=True, groups=ALL_GROUPS).getForces(asNumpy=True)._value
+    draw_velocities(simulation)
+    return Minimised(before, after, float(np.linalg.norm(forces, axis=1).max(initial=0.0)))
+
+
+def produce(
+    simulation: Simulation, n_steps: int, *, report_every: int, stage: str = "production"
+) -> Iterator[Record]:
+    """Take steps, and yield a record at every multiple of `report_every`, and at the end.
+
+    Steps are counted from the start of the simulation, also in one that was resumed. The
+    simulation stands still while the caller looks at a record. A record that is not finite is the
+    last one.
+
+    Args:
+        simulation: changed.
+        n_steps: to take from now on.
+        report_every: steps between records.
+        stage: for the records.
+
+    Raises:
+        InputError: a number of steps that is not positive.
+        BrokenSimulationError: OpenMM stopped.
+    """
+    if report_every < 1 or n_steps < 0:
+        raise InputError(
+            f"{n_steps} steps with a record every {report_every}: give positive numbers"
+        )
+    last = simulation.step + n_steps
+    while simulation.step < last:
+        n = min(report_every - simulation.step % report_every, last - simulation.step)
+        advance(simulation, n)
+        found = observe(simulation, stage)
+        yield found
+        if not found.is_finite:
+            return
+
+
+def advance(simulation: Simulation, n_steps: int) -> None:
+    """Take steps.
+
+    OpenMM refuses some steps by itself: positions that are not numbers, a constraint that cannot
+    be met. These are no accidents of the machine but of the physics, and the simulation is then
+    broken as if its energy had not been finite.
+
+    Raises:
+        BrokenSimulationError: says what OpenMM said.
+    """
+    import openmm
+
+    try:
+        simulation.context.getIntegrator().step(n_steps)
+    except openmm.OpenMMException as error:
+        raise BrokenSimulationError(
+            f"OpenMM stopped near step {simulation.step}: {error}"
+        ) from None
+
+
+def observe(simulation: Simulation, stage: str = "production") -> Record:
+    """The simulation as it stands."""
+    state = simulation.context.getState(energy=True, groups=ALL_GROUPS)
+    kinetic = state.getKineticEnergy()._value
+    temperature = 2 * kinetic / (BOLTZMANN * max(simulation.degrees_of_freedom, 1))
+    volume = density = box = None
+    if simulation.prepared.box is not None:
+        box = np.array(state.getPeriodicBoxVectors(asNumpy=True)._value)
+        volume = float(np.linalg.det(box))
+        density = simulation.mass / volume * DENSITY
+    return Record(
+        state.getStepCount(),
+        state.getTime()._value,
+        state.getPotentialEnergy()._value,
+        kinetic,
+        temperature,
+        volume,
+        density,
+        box,
+        stage,
+        simulation.context,
+    )
+
+
+def _potential(context: Any) -> float:
+    return context.getState(energy=True, groups=ALL_GROUPS).getPotentialEnergy()._value
+
+
+def _degrees_of_freedom(system: "openmm.System", *, conserved: bool) -> int:
+    masses = [number(system.getParticleMass(n)) for n in range(system.getNumParticles())]
+    moving = sum(mass > 0 for mass in masses)
+    return 3 * moving - system.getNumConstraints() - (3 if conserved else 0)

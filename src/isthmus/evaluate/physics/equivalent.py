@@ -1,0 +1,83 @@
+"""Orders of atoms that the molecular graph does not tell apart: its automorphisms."""
+
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Int
+
+from isthmus.chemistry.rdkit_bridge import rdkit_from_topology
+from isthmus.chemistry.topology import Topology
+from isthmus.errors import InputError
+
+__all__ = ["equivalent_orders"]
+
+_LARGEST: Final = 300
+"""Atoms up to which the whole graph is matched with itself"""
+
+
+def equivalent_orders(topology: Topology, *, most: int) -> Int[np.ndarray, "orders atoms"]:
+    """Orders that leave the graph as it is, without the identity.
+
+    Exchanges of two hydrogens, or halogens, on the same centre come first, then those of the
+    whole graph. Charges and bond orders count as they were given, so the oxygens of a
+    carboxylate, which differ by their Kekulé form, are not exchanged.
+
+    Args:
+        topology: of any number of components.
+        most: orders to return.
+    """
+    found = _on_one_centre(topology)
+    if topology.n_atoms <= _LARGEST:
+        found += [order for order in _of_the_graph(topology, most) if _is_new(order, found)]
+    every = np.array(found, dtype=np.int64).reshape(-1, topology.n_atoms)
+    if len(every) <= most:
+        return every
+    return every[np.linspace(0, len(every) - 1, most).round().astype(int)]
+
+
+def _on_one_centre(topology: Topology) -> list[np.ndarray]:
+    """Exchanges of two atoms of one kind whose only neighbour is the same."""
+    orders = []
+    degrees = topology.neighbours.degrees
+    for centre in range(topology.n_atoms):
+        around = topology.neighbours.of(centre)
+        ends = [int(a) for a in around if degrees[a] == 1]
+        for first, second in pairwise(ends):
+            if _kind(topology, first) != _kind(topology, second):
+                continue
+            order = np.arange(topology.n_atoms)
+            order[[first, second]] = second, first
+            orders.append(order)
+    return orders
+
+
+def _kind(topology: Topology, atom: int) -> tuple[Any, ...]:
+    """What tells an atom at the end of a bond from another one there."""
+    bond = topology.neighbours.bond_idx[topology.neighbours.indptr[atom]]
+    return (
+        int(topology.atomic_numbers[atom]),
+        int(topology.formal_charges[atom]),
+        float(topology.bond_orders[bond]),
+    )
+
+
+def _of_the_graph(topology: Topology, most: int) -> list[np.ndarray]:
+    try:
+        mol: Any = rdkit_from_topology(topology)
+    except InputError:
+        return []
+    matches = mol.GetSubstructMatches(mol, uniquify=False, useChirality=True, maxMatches=50 * most)
+    orders = [np.array(match) for match in matches]
+    orders = [order for order in orders if _keeps_charges(topology, order)]
+    chosen = np.linspace(0, len(orders) - 1, min(most, len(orders))).round().astype(int)
+    return [orders[k] for k in np.unique(chosen)]
+
+
+def _keeps_charges(topology: Topology, order: np.ndarray) -> bool:
+    same = np.array_equal(topology.formal_charges[order], topology.formal_charges)
+    return same and not np.array_equal(order, np.arange(topology.n_atoms))
+
+
+def _is_new(order: np.ndarray, found: list[np.ndarray]) -> bool:
+    return not any(np.array_equal(order, other) for other in found)

@@ -1,0 +1,145 @@
+"""Whether molecules stay whole in dynamics: Langevin at each temperature, many replicas.
+
+A replica has broken where a number is not finite, a bond to hydrogen is longer than 0.25 nm, or
+another bond is longer than 1.5 times its length at the minimum. Bonds are looked at in each record.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from isthmus.chemistry.elements import element_symbols
+from isthmus.chemistry.topology import Topology
+from isthmus.evaluate.physics.check import Check, Line, Panel, judged, not_applicable
+from isthmus.evaluate.physics.laboratory import Laboratory, Motion
+from isthmus.units import BOLTZMANN
+
+__all__ = ["GROUP", "Break", "check_stability", "first_break"]
+
+GROUP: Final = "stability"
+HYDROGEN: Final = 0.25
+"""Longest bond to hydrogen [nm]"""
+
+STRETCH: Final = 1.5
+"""Longest other bond, relative to the start"""
+
+_SOURCE: Final = "mlipaudit: no X–H > 2.5 Å"
+_WANTED: Final = 100.0
+"""Time at the first temperature [ps]"""
+
+
+@dataclass(frozen=True)
+class Break:
+    """The first thing that broke.
+
+    Attributes:
+        time: of the record that shows it [ps].
+        what: with its atoms, in words.
+        n_replicas: that broke until the end.
+    """
+
+    time: float
+    what: str
+    n_replicas: int
+
+
+def check_stability(laboratory: Laboratory) -> Iterator[Check]:
+    """One check a temperature."""
+    motion = laboratory.canonical
+    n = laboratory.n_replicas
+    for number, temperature in enumerate(laboratory.temperatures):
+        if temperature not in laboratory.settings.temperatures:
+            continue
+        name = f"stability at {temperature:g} K"
+        part = motion.of(slice(number * n, (number + 1) * n))
+        found = first_break(laboratory.subject.molecule.topology, laboratory.start, part)
+        total = n * motion.times[-1]
+        note = f"{n} replicas × {motion.times[-1]:.3g} ps = {total:.4g} ps"
+        if total < _WANTED:
+            note += f", less than the {_WANTED:g} ps of a verdict"
+        if found is not None:
+            note = f"{found.what} at {found.time:.3g} ps; {note}"
+        yield judged(
+            GROUP,
+            name,
+            0.0 if found is None else float(found.n_replicas),
+            threshold=0.0,
+            unit=f"of {n} replicas broken",
+            source=_SOURCE,
+            note=note,
+            panels=_panels(part, temperature),
+        )
+    for temperature in laboratory.settings.temperatures:
+        if temperature not in laboratory.temperatures:
+            yield not_applicable(
+                GROUP,
+                f"stability at {temperature:g} K",
+                "a system with a cutoff is run at the first temperature only: name this one alone",
+            )
+
+
+def first_break(
+    topology: Topology, start: Float[np.ndarray, "atoms 3"], motion: Motion
+) -> Break | None:
+    """The first break of any replica; None where all are whole.
+
+    Args:
+        topology: of the molecule.
+        start: with the lengths that bonds should have [nm].
+        motion: what happened.
+    """
+    first, second = topology.bonds[:, 0], topology.bonds[:, 1]
+    lengths = np.linalg.norm(_nearest(start[first] - start[second], motion.box), axis=-1)
+    hydrogen = (topology.atomic_numbers[topology.bonds] == 1).any(axis=1)
+    longest = np.where(hydrogen, HYDROGEN, STRETCH * lengths)
+    lost: Any = ~np.isfinite(motion.positions).all(axis=3)
+    apart = np.where(np.isfinite(motion.positions), motion.positions, 0.0)
+    now = np.linalg.norm(_nearest(apart[:, :, first] - apart[:, :, second], motion.box), axis=-1)
+    long: Any = now > longest
+    broken = lost.any(axis=2) | long.any(axis=2) | ~np.isfinite(motion.potential)
+    if not broken.any():
+        return None
+    record, replica = (int(k) for k in np.argwhere(broken)[0])
+    if long[record, replica].any():
+        bond = int(np.argmax(np.where(long[record, replica], now[record, replica], 0.0)))
+        what = (
+            f"bond {_named(topology, topology.bonds[bond])} of {now[record, replica, bond]:.3f} nm"
+        )
+    elif lost[record, replica].any():
+        atom = np.flatnonzero(lost[record, replica])[:1]
+        what = f"atom {_named(topology, atom)} has no finite position"
+    else:
+        what = "the energy is not finite"
+    return Break(float(motion.times[record]), what, int(broken.any(axis=0).sum()))
+
+
+def _nearest(apart: np.ndarray, box: np.ndarray | None) -> np.ndarray:
+    if box is None:
+        return apart
+    return apart - np.rint(apart @ np.linalg.inv(box)) @ box
+
+
+def _named(topology: Topology, atoms: np.ndarray) -> str:
+    symbols = element_symbols(topology.atomic_numbers[atoms])
+    return "-".join(f"{s}{a + 1}" for s, a in zip(symbols, atoms.tolist(), strict=True))
+
+
+def _panels(motion: Motion, temperature: float) -> tuple[Panel, ...]:
+    kelvin = 2 * motion.kinetic / (motion.mechanics.degrees_of_freedom * BOLTZMANN)
+    mean = np.where(np.isfinite(kelvin), kelvin, np.nan)
+    lines = (
+        Line(motion.times, mean[:, 0], "one replica"),
+        Line(motion.times, mean.mean(axis=1), "mean of all"),
+    )
+    return (
+        Panel(
+            f"Temperature at {temperature:g} K",
+            "time [ps]",
+            "temperature [K]",
+            lines,
+            level=temperature,
+        ),
+    )

@@ -1,0 +1,202 @@
+"""How long the outer step of RESPA may be: bonded terms inside, all between pairs outside.
+
+Constant energy in float32 with compensated sums, inner steps of at most 0.5 fs, outer steps from
+1 to 10 fs, beside plain velocity Verlet at 0.5 fs. An outer step keeps the drift if this is not
+above the threshold by more than twice its error, and no replica goes to infinity. The largest such
+step below which all others do is the value; it says what the split bears, and is not judged.
+Beside it: the mean potential energy, and how far the distribution of torsions is from that of the
+plain run (total variation, 0 for equal and 1 for disjoint).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from isthmus.errors import InputError
+from isthmus.evaluate.physics.check import NOT_JUDGED, Check, Line, Panel, not_applicable
+from isthmus.evaluate.physics.laboratory import Laboratory, Motion, conserved_energies, run
+from isthmus.evaluate.physics.settings import TIMESTEP
+from isthmus.evaluate.physics.statistics import slope_of
+from isthmus.forcefield.potential import Potential
+from isthmus.simulate.integrators.respa import Respa
+from isthmus.simulate.surface import divide
+
+__all__ = ["GROUP", "check_time_steps", "split_terms"]
+
+GROUP: Final = "time-steps"
+NAME: Final = "largest outer step of RESPA"
+THRESHOLD: Final = 4e-4
+"""Of the drift [kT/ns/dof]"""
+
+_SOURCE: Final = "drift as at constant energy"
+_RATIOS: Final = {8: (1, 2, 3, 4), 20: (5, 6, 7, 8, 9, 10)}
+"""Inner steps in an outer one, and outer steps [fs]; few ratios, since each compiles anew"""
+
+_QUICK: Final = {8: (1, 2, 3, 4)}
+_SPAN: Final = 16.0
+_SPAN_QUICK: Final = 4.0
+_RECORD: Final = 0.02
+_BINS: Final = 36
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """What came of one outer step; the plain run has the step 0.5 fs."""
+
+    step: float
+    drift: float
+    error: float
+    potential: float
+    torsions: Float[np.ndarray, "torsions bins"] | None
+
+    @property
+    def keeps(self) -> bool:
+        return bool(np.isfinite(self.drift) and self.drift <= THRESHOLD + 2 * self.error)
+
+
+def check_time_steps(laboratory: Laboratory) -> list[Check]:
+    """The resonance scan."""
+    potential = laboratory.subject.single
+    if not isinstance(potential, Potential):
+        return [not_applicable(GROUP, NAME, "the surface is not made of terms")]
+    if laboratory.subject.is_periodic:
+        return [not_applicable(GROUP, NAME, "made for molecules without a box")]
+    try:
+        inner, outer = divide(potential, split_terms(potential))
+    except InputError as error:
+        return [not_applicable(GROUP, NAME, f"no split into bonded terms and others: {error}")]
+    if not len(laboratory.thermal):
+        why = "no replica survived the run before it: see the check of stability"
+        return [not_applicable(GROUP, NAME, why)]
+    plain = _plain(laboratory)
+    tried = list(_scan(laboratory, inner, outer))
+    best = 0.0
+    for one in tried:
+        if not one.keeps:
+            break
+        best = one.step
+    return [_summary(laboratory, plain, tried, best)]
+
+
+def split_terms(potential: Potential) -> list[str]:
+    """Names of terms over bonds, angles, torsions and the like; not those over pairs."""
+    return [
+        bound.term.name
+        for bound in potential.parameterization.terms
+        if not bound.term.over.startswith("pair")
+    ]
+
+
+def _span(laboratory: Laboratory) -> float:
+    return _SPAN_QUICK if laboratory.settings.quick else _SPAN
+
+
+def _plain(laboratory: Laboratory) -> _Tried:
+    every = round(_RECORD / TIMESTEP)
+    motion = laboratory.newton(TIMESTEP, n_records=round(_span(laboratory) / _RECORD), every=every)
+    return _measured(laboratory, motion, TIMESTEP * 1000)
+
+
+def _scan(laboratory: Laboratory, inner: Any, outer: Any) -> Iterator[_Tried]:
+    mechanics = laboratory.subject.mechanics(conserves_momentum=True)
+    ratios = _QUICK if laboratory.settings.quick else _RATIOS
+    for ratio, steps in ratios.items():
+        for step in steps:
+            integrator = Respa(
+                inner,
+                outer,
+                mechanics,
+                timestep=step / 1000,
+                ratio=ratio,
+                accumulation="compensated",
+            )
+            every = max(1, round(_RECORD * 1000 / step))
+            motion = run(
+                integrator,
+                mechanics,
+                laboratory.newton_starts,
+                temperature=laboratory.settings.temperature,
+                n_records=round(_span(laboratory) * 1000 / (every * step)),
+                every=every,
+                seed=laboratory.settings.seed + 4,
+                heed=laboratory.heed,
+            )
+            yield _measured(laboratory, motion, float(step))
+
+
+def _measured(laboratory: Laboratory, motion: Motion, step: float) -> _Tried:
+    if not motion.finite.all():
+        return _Tried(step, float("inf"), 0.0, float("nan"), None)
+    energies = conserved_energies(laboratory.subject.double, motion) / laboratory.per_degree
+    drift, error = slope_of(motion.times, energies)
+    torsions = laboratory.subject.molecule.topology.clusters.torsions
+    return _Tried(
+        step,
+        abs(drift) * 1000,
+        error * 1000,
+        float(motion.potential.mean()),
+        _histograms(motion.positions, torsions) if len(torsions) else None,
+    )
+
+
+def _histograms(
+    positions: Float[np.ndarray, "records replicas atoms 3"], torsions: np.ndarray
+) -> Float[np.ndarray, "torsions bins"]:
+    """Distribution of each torsion."""
+    x = positions.reshape(-1, *positions.shape[2:])
+    i, j, k, l = (x[:, torsions[:, place]] for place in range(4))
+    u, v, w = j - i, k - j, l - k
+    first, second = np.cross(u, v), np.cross(v, w)
+    sine = (np.cross(first, second) * v).sum(axis=2) / np.linalg.norm(v, axis=2)
+    angles = np.arctan2(sine, (first * second).sum(axis=2))
+    places = np.floor((angles + np.pi) / (2 * np.pi) * _BINS).astype(int) % _BINS
+    counts = np.stack([np.bincount(column, minlength=_BINS) for column in places.T])
+    return counts / len(x)
+
+
+def _summary(laboratory: Laboratory, plain: _Tried, tried: list[_Tried], best: float) -> Check:
+    steps = np.array([one.step for one in (plain, *tried)])
+    drifts = np.array([one.drift for one in (plain, *tried)])
+    errors = np.array([one.error for one in (plain, *tried)])
+    kept = [one for one in tried if one.step <= best]
+    note = (
+        f"of {steps[-1]:g} fs tried; drifts are known to ± {np.nanmax(errors):.1g} kT/ns/dof; "
+        f"plain 0.5 fs {plain.drift:.2g} ± {plain.error:.1g}"
+    )
+    if kept:
+        shift = abs(kept[-1].potential - plain.potential) / laboratory.per_degree
+        note += f"; there: mean potential energy off by {shift:.2g} kT/dof"
+        if kept[-1].torsions is not None and plain.torsions is not None:
+            distance = 0.5 * np.abs(kept[-1].torsions - plain.torsions).sum(axis=1)
+            note += f", torsions by {distance.max():.2g} at most"
+    panel = Panel(
+        "Resonance scan of RESPA",
+        "outer step [fs]",
+        "|drift| [kT/ns/dof]",
+        (
+            Line(steps, np.where(np.isfinite(drifts), drifts, np.nan), "drift"),
+            Line(steps, 2 * errors, "twice its error", points=True),
+        ),
+        log_y=True,
+        level=THRESHOLD,
+    )
+    energy = Panel(
+        "Mean potential energy with RESPA",
+        "outer step [fs]",
+        "less that of plain 0.5 fs [kT/dof]",
+        (
+            Line(
+                steps,
+                np.array([one.potential - plain.potential for one in (plain, *tried)])
+                / laboratory.per_degree,
+                points=True,
+            ),
+        ),
+        level=0.0,
+    )
+    return Check(
+        GROUP, NAME, NOT_JUDGED, best, "fs", source=_SOURCE, note=note, panels=(panel, energy)
+    )

@@ -1,0 +1,165 @@
+"""Monte Carlo barostat: volumes by trial and acceptance, exact for any surface.
+
+A trial changes ln V by a uniform deviate in [−w, w], by all axes together (isotropic) or by one
+of the chosen axes (anisotropic), with the centres of all N molecules. It is taken with probability
+
+    min(1, exp(−(ΔE + P ΔV)/kT) (V'/V)^(N + 1))
+
+The 1 in N + 1 belongs to the measure dV = V d ln V; velocities stay as they are (K.-H. Chow and
+D. M. Ferguson, Comput. Phys. Commun. 91, 283 (1995); J. Åqvist et al., Chem. Phys. Lett. 384, 288
+(2004)). While it adapts, w follows the share of trials taken; then it is fixed, for a width that
+depends on what happened breaks detailed balance.
+"""
+
+from typing import Final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from isthmus.errors import InputError
+from isthmus.geometry.box import minimum_image
+from isthmus.simulate.advance import skin_used
+from isthmus.simulate.barostats.molecules import BAR, Molecules
+from isthmus.simulate.barostats.pressured import Barostat, BarostatInfo, Context, box_volume
+from isthmus.simulate.barostats.settings import checked_axes, positive
+from isthmus.simulate.state import State
+from isthmus.simulate.surface import evaluate
+from isthmus.units import BOLTZMANN
+
+__all__ = ["MonteCarlo"]
+
+COMPRESSIBILITY: Final = 4.5e-5
+"""Of water [1/bar]; sets the first width of trials"""
+
+WIDTH: Final = 2.5
+"""First width, in standard deviations of ln V of as much water"""
+
+WIDEST: Final = 0.3
+
+GROWTH: Final = 1.5
+"""Factor of the width where less than a quarter or more than three quarters of trials are taken"""
+
+ROUND: Final = 10
+"""Trials after which the width is looked at, while it adapts"""
+
+
+class MonteCarlo(Barostat):
+    """Monte Carlo barostat; see the module.
+
+    Attributes:
+        molecules: what moves as a whole.
+        temperature: [K], that of the thermostat.
+        pressure: [bar].
+        adapt: trials at the start after which the width stays as it is.
+        axes: which axes change, each by itself; None: all together.
+    """
+
+    molecules: Molecules
+    temperature: Float[np.ndarray | Array, ""]
+    pressure: Float[np.ndarray | Array, ""]
+    adapt: int = eqx.field(static=True)
+    axes: tuple[int, ...] | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        molecules: Molecules,
+        *,
+        temperature: ArrayLike,
+        pressure: ArrayLike,
+        axes: tuple[bool, bool, bool] | None = None,
+        adapt: int = 0,
+    ):
+        """Check the numbers.
+
+        Args:
+            molecules: of the system.
+            temperature: [K].
+            pressure: [bar].
+            axes: which of x, y, z change, each by itself; None: all together.
+            adapt: number of trials in which the width is adapted, for equilibration.
+
+        Raises:
+            InputError: numbers out of range, or no axis.
+        """
+        if adapt < 0:
+            raise InputError(f"adapt={adapt} came: wanted is a number of trials from 0 on")
+        self.molecules, self.adapt = molecules, int(adapt)
+        self.temperature = positive(temperature, "temperature [K]")
+        self.pressure = np.asarray(pressure, dtype=np.float64)
+        self.axes = checked_axes(axes)
+
+    def begin(self, state: State) -> dict[str, Array]:
+        """Width from the volume, and nothing counted."""
+        assert state.box is not None
+        dtype = state.positions.dtype
+        variance = BOLTZMANN * self.temperature * COMPRESSIBILITY / BAR / box_volume(state.box)
+        width = jnp.asarray(jnp.minimum(WIDTH * jnp.sqrt(variance), WIDEST), dtype)
+        zero, counts = jnp.zeros((), jnp.int32), jnp.zeros(3, jnp.int32)
+        return {
+            "width": jnp.broadcast_to(width, (3,)),
+            "tried": counts,
+            "taken": counts,
+            "trials": zero,
+            "accepted": jnp.zeros((), bool),
+        }
+
+    def change(
+        self, key: PRNGKeyArray, state: State, memory: dict[str, Array], context: Context
+    ) -> tuple[State, dict[str, Array], BarostatInfo]:
+        """One trial: two energies."""
+        assert state.box is not None
+        x, box, dtype = state.positions, state.box, state.positions.dtype
+        way, which, luck = jax.random.split(key, 3)
+        axis = jnp.zeros((), jnp.int32)
+        if self.axes is not None:
+            axis = jax.random.choice(which, jnp.asarray(self.axes, jnp.int32))
+        by = memory["width"][axis] * jax.random.uniform(way, (), dtype, -1, 1)
+        share = (
+            jnp.full(3, 1 / 3, dtype) if self.axes is None else jax.nn.one_hot(axis, 3, dtype=dtype)
+        )
+        scale = jnp.exp(by * share)
+
+        positions, _ = self.molecules.scaled(x, state.velocities, scale)
+        trial = context.renewed(state, positions, state.velocities, box * scale)
+        old = evaluate(context.surface, x, box, context.neighbours).energy
+        thermal = BOLTZMANN * self.temperature
+        work = (self.pressure * BAR) * box_volume(box) * jnp.expm1(by)
+        gain = -(trial.energy - old + work) / thermal + (self.molecules.count + 1) * by
+        taken = jnp.log(jax.random.uniform(luck, (), dtype, minval=1e-30)) < gain
+        # Where the lists do not cover the trial its energy is wrong. It is taken then, so that
+        # whoever watches the skin sees it and repeats these steps with other lists
+        taken = taken | (skin_used(context.neighbours, positions, box * scale) > 1)
+        after = jax.tree.map(lambda new, was: jnp.where(taken, new, was), trial, state)
+        assert after.box is not None
+        beyond = minimum_image(positions - x * scale, box)
+        info = BarostatInfo(
+            box_volume(after.box),
+            taken,
+            jnp.sqrt(jnp.max(jnp.sum(beyond**2, axis=-1))),
+            jnp.max(jnp.abs(scale - 1)),
+        )
+        return after, self._remembered(memory, axis, taken), info
+
+    def _remembered(self, memory: dict[str, Array], axis: Array, taken: Array) -> dict[str, Array]:
+        """Counts, and a width that follows them as long as it may."""
+        tried = memory["tried"].at[axis].add(1)
+        count = memory["taken"].at[axis].add(taken.astype(jnp.int32))
+        width, trials = memory["width"], memory["trials"] + 1
+        if self.adapt:
+            due = (tried[axis] >= ROUND) & (trials <= self.adapt)
+            share = count[axis] / tried[axis]
+            factor = jnp.where(share < 0.25, 1 / GROWTH, jnp.where(share > 0.75, GROWTH, 1.0))
+            new = jnp.minimum(width[axis] * factor.astype(width.dtype), WIDEST)
+            width = width.at[axis].set(jnp.where(due, new, width[axis]))
+            tried = tried.at[axis].set(jnp.where(due, 0, tried[axis]))
+            count = count.at[axis].set(jnp.where(due, 0, count[axis]))
+        return {
+            "width": width,
+            "tried": tried,
+            "taken": count,
+            "trials": trials,
+            "accepted": taken,
+        }

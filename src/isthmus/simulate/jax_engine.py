@@ -1,0 +1,252 @@
+"""Our own engine for runs: an integrator, neighbour lists that are kept up, records.
+
+Steps are compiled (`advance`); between calls, on the host, lists are made anew where atoms have
+used up much of their skin. A call in which they used up all of it is repeated with new lists,
+then in smaller parts, so no pair is ever missed. Whether lists are made anew depends on the
+trajectory alone, and a snapshot holds what they were made from: a run that is resumed has the
+same lists.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from isthmus.errors import InputError
+from isthmus.forcefield.potential import Potential
+from isthmus.simulate.advance import Chunk, advance, on_device, start, works_in_float64
+from isthmus.simulate.mechanics import Mechanics
+from isthmus.simulate.neighbour_upkeep import capacities, padded
+from isthmus.simulate.record import Record
+from isthmus.simulate.state import Integrator, State
+from isthmus.simulate.surface import Neighbours, Surface
+from isthmus.units import BOLTZMANN
+
+__all__ = ["JaxEngine"]
+
+SKIN: Final = 0.1
+"""Extra reach of neighbour lists [nm]"""
+
+_WORN: Final = 0.6
+"""Share of the skin from which on lists are made anew"""
+
+_WORK: Final = 200_000
+"""Atoms times steps of one call, about"""
+
+_MOST_STEPS: Final = 1000
+_FEWEST_STEPS: Final = 20
+
+_DENSITY: Final = 1.66053906660e-3
+"""1 Da/nm³ [g/cm³]"""
+
+
+class JaxEngine:
+    """Moves replicas with an integrator; an `Engine` of `isthmus.simulate.record`."""
+
+    def __init__(
+        self,
+        integrator: Integrator,
+        mechanics: Mechanics,
+        positions: Float[np.ndarray, "replicas atoms 3"],
+        *,
+        temperature: float,
+        seed: int,
+        box: Float[np.ndarray, "3 3"] | None = None,
+        potential: Potential | None = None,
+    ) -> None:
+        """Draw velocities and compute the first forces.
+
+        Args:
+            integrator: what moves the atoms, by the forces of its `surface`.
+            mechanics: its masses and constraints.
+            positions: of each replica [nm]; with neighbour lists, of one.
+            temperature: of the first velocities [K].
+            seed: of all random numbers.
+            box: cell vectors [nm], or None.
+            potential: names the terms, for `term_energies`; None: they stay unnamed.
+
+        Raises:
+            InputError: several replicas of a surface that needs neighbour lists.
+        """
+        surface: Surface = integrator.surface  # pyright: ignore[reportAttributeAccessIssue]
+        if surface.needs_neighbours and len(positions) > 1:
+            raise InputError(
+                f"{len(positions)} replicas with a cutoff were asked for; in one run there can be "
+                "several only without a cutoff: run them one by one, each with its own seed"
+            )
+        self._alone = len(positions) == 1
+        # Before the device rounds it
+        self._timestep = float(integrator.timestep)
+        self._integrator, self._mechanics = on_device(integrator), mechanics
+        self._surface, self._potential = surface, potential
+        self._x64 = works_in_float64(integrator)
+        self._neighbours: Neighbours = None
+        self._worn = 0.0
+        self._lost = False
+        self.step = 0
+        run_key = jax.random.key(seed)
+        self._key: PRNGKeyArray = jax.random.fold_in(run_key, 1)
+        first = positions[0] if self._alone else positions
+        if surface.needs_neighbours:
+            self._neighbours = self._lists(np.asarray(first), box)
+        with jax.enable_x64(self._x64):
+            placed = jnp.asarray(first)
+            velocities = mechanics.maxwell_velocities(
+                jax.random.fold_in(run_key, 0), placed, temperature
+            )
+            self._state: State = start(
+                self._integrator, self._key, placed, velocities, box, self._neighbours
+            )
+            self._kinetic = self._kinetic_energy()
+            self._conserved = self._first_conserved()
+
+    @property
+    def grain(self) -> int:
+        """Steps of one call, fewer for more atoms."""
+        atoms = int(np.prod(self._state.positions.shape[:-1]))
+        return min(_MOST_STEPS, max(_FEWEST_STEPS, _WORK // atoms))
+
+    def advance(self, n_steps: int) -> None:
+        """Move on; see `Engine`."""
+        if self._neighbours is not None and self._worn > _WORN:
+            self._refresh()
+        self._go(n_steps, fresh=self._worn == 0.0)
+
+    def _go(self, n_steps: int, *, fresh: bool) -> None:
+        chunk = advance(
+            self._integrator,
+            self._key,
+            self._state,
+            self._neighbours,
+            first_step=self.step,
+            n_steps=n_steps,
+        )
+        used = float(chunk.skin_used)
+        if used <= 1 or self._neighbours is None or not np.isfinite(used):
+            self._take(chunk, n_steps, used)
+        elif not fresh:
+            self._refresh()
+            self._go(n_steps, fresh=True)
+        elif n_steps > 1:
+            half = n_steps // 2
+            self._go(half, fresh=True)
+            self._refresh()
+            self._go(n_steps - half, fresh=True)
+        else:
+            # An atom crossed half of the skin in one step: nothing that a force field describes
+            self._lost = True
+            self._take(chunk, n_steps, used)
+
+    def _take(self, chunk: Chunk, n_steps: int, used: float) -> None:
+        self._state, self._worn = chunk.state, used
+        self.step += n_steps
+        last = jax.tree.map(lambda values: np.asarray(values)[-1], chunk.infos)
+        self._kinetic, self._conserved = last.kinetic_energy, last.conserved
+
+    def _refresh(self) -> None:
+        """New lists for where the atoms are."""
+        state = self._state
+        box = None if state.box is None else np.asarray(state.box)
+        self._neighbours = self._lists(np.asarray(state.positions), box)
+        self._worn = 0.0
+
+    def _lists(self, positions: np.ndarray, box: np.ndarray | None) -> Neighbours:
+        room = () if self._neighbours is None else capacities(self._neighbours)
+        self._built_for = (positions, box)
+        return padded(self._surface.neighbours(positions, box, skin=SKIN), room)
+
+    def _first_conserved(self) -> Any:
+        """Not a number, in the shape that steps will give; None if they give none."""
+        info = jax.eval_shape(
+            lambda: self._integrator.step(self._key, self._state, self._neighbours)[1]
+        )
+        return None if info.conserved is None else np.full(info.conserved.shape, np.nan)
+
+    def _kinetic_energy(self) -> np.ndarray:
+        """Of the state [kJ/mol], where no step has said it."""
+        with jax.enable_x64(self._x64):
+            return np.asarray(self._mechanics.kinetic_energy(self._state.velocities))
+
+    def record(self) -> Record:
+        """Where the replicas stand; see `Engine`."""
+        state = self._state
+        potential, kinetic = self._each(state.energy), self._each(self._kinetic)
+        box = None if state.box is None else np.asarray(state.box, dtype=np.float64)
+        volume = density = None
+        if box is not None:
+            box = np.broadcast_to(box, (len(potential), 3, 3))
+            volume = np.abs(np.linalg.det(box))
+            density = float(np.sum(self._mechanics.masses)) * _DENSITY / volume
+        return Record(
+            step=self.step,
+            time=self.step * self._timestep,
+            potential=np.full_like(potential, np.nan) if self._lost else potential,
+            kinetic=kinetic,
+            temperature=2 * kinetic / (self._mechanics.degrees_of_freedom * BOLTZMANN),
+            conserved=None if self._conserved is None else self._each(self._conserved),
+            volume=volume,
+            density=density,
+            positions=self._all(state.positions),
+            velocities=self._all(state.velocities),
+            box=box,
+        )
+
+    def _all(self, vectors: Any) -> Float[np.ndarray, "replicas atoms 3"]:
+        found = np.array(vectors)
+        return found[None] if self._alone else found
+
+    def _each(self, values: Any) -> Float[np.ndarray, " replicas"]:
+        return np.atleast_1d(np.asarray(values, dtype=np.float64))
+
+    def snapshot(self) -> Mapping[str, np.ndarray]:
+        """All that is needed to go on; see `Engine`."""
+        leaves = jax.tree.leaves(self._state)
+        found = {f"state.{index:03d}": np.array(leaf) for index, leaf in enumerate(leaves)}
+        found["step"] = np.array(self.step)
+        if self._neighbours is not None:
+            positions, box = self._built_for
+            found["lists.positions"] = positions
+            if box is not None:
+                found["lists.box"] = box
+            found["lists.rows"] = np.array(capacities(self._neighbours))
+            found["lists.worn"] = np.array(self._worn)
+        return found
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
+        """Stand where a snapshot was taken; see `Engine`."""
+        leaves, tree = jax.tree.flatten(self._state)
+        names = [f"state.{index:03d}" for index in range(len(leaves))]
+        arrays = [snapshot.get(name) for name in names]
+        if [None if a is None else a.shape for a in arrays] != [np.shape(leaf) for leaf in leaves]:
+            raise InputError(
+                "the checkpoint is of a system of another size or of another integrator: start "
+                "anew with --overwrite"
+            )
+        with jax.enable_x64(self._x64):
+            self._state = jax.tree.unflatten(tree, [jnp.asarray(array) for array in arrays])
+        self._kinetic = self._kinetic_energy()
+        self.step = int(snapshot["step"])
+        self._lost = False
+        if self._conserved is not None:
+            self._conserved = np.full_like(np.asarray(self._conserved), np.nan)
+        if self._neighbours is not None:
+            self._built_for = (snapshot["lists.positions"], snapshot.get("lists.box"))
+            made = self._surface.neighbours(*self._built_for, skin=SKIN)
+            self._neighbours = padded(made, tuple(int(n) for n in snapshot["lists.rows"]))
+            self._worn = float(snapshot["lists.worn"])
+
+    def term_energies(
+        self, positions: Float[np.ndarray, "atoms 3"], box: Float[np.ndarray, "3 3"] | None
+    ) -> Mapping[str, float]:
+        """Energy of each term; see `Engine`."""
+        if self._potential is None:
+            return {}
+        try:
+            found = self._potential.term_energies(positions, box)
+        except InputError:
+            # Atoms on top of each other
+            return {}
+        return {name: float(energy) for name, energy in found.items()}

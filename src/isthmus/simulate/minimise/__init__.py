@@ -1,0 +1,3 @@
+"""Minimisation: FIRE and L-BFGS on any surface, with or without constraints."""
+
+__all__: list[str] = []
