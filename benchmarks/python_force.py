@@ -154,10 +154,10 @@ def main() -> None:
         "--structure", type=Path, default=Path("../shared/data/systems/dhfr_solvated.pdb")
     )
     given = arguments.parse_args()
-    rows = race(*small("class2plus"), "Reference", 1000, given.turns)
-    rows += race(*small(CHEAP), "Reference", 1000, given.turns)
+    rows = race(*small("class2plus"), "Reference", 200, given.turns)
+    rows += race(*small(CHEAP), "Reference", 200, given.turns)
     if given.structure.is_file():
-        rows += race(*large(given.structure), "CPU", 20, given.turns)
+        rows += race(*large(given.structure), "CPU", 5, given.turns)
     write("python_force", rows, output=given.output, turns=given.turns)
 
 

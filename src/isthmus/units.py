@@ -15,6 +15,7 @@ from isthmus.errors import InputError
 
 __all__ = [
     "ANGSTROM",
+    "BAR",
     "BOHR",
     "BOLTZMANN",
     "COULOMB",
@@ -22,6 +23,7 @@ __all__ = [
     "DEGREE",
     "ELECTRONVOLT",
     "ENERGY_UNITS",
+    "GRAM_PER_CM3",
     "HARTREE",
     "KILOCALORIE",
     "LENGTH_UNITS",
@@ -51,6 +53,12 @@ DEGREE: Final = math.pi / 180.0
 
 DEBYE: Final = 0.0208194332709356
 """1 debye [e nm] (SI 2019 and c)"""
+
+BAR: Final = 0.0602214076
+"""1 bar, a mole of it [kJ/mol/nm³] (SI 2019, exact)"""
+
+GRAM_PER_CM3: Final = 602.214076
+"""1 g/cm³ [Da/nm³] (SI 2019, exact to 1e-9)"""
 
 COULOMB: Final = 138.93545764438198
 """1/(4 π ε0) [kJ/mol nm/e²], the value of OpenMM's ONE_4PI_EPS0"""

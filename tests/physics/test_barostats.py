@@ -16,7 +16,7 @@ from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.forcefield.potential import EnergyAndForces
 from isthmus.simulate.advance import advance, start
-from isthmus.simulate.barostats.molecules import BAR, Molecules
+from isthmus.simulate.barostats.molecules import Molecules
 from isthmus.simulate.barostats.montecarlo import MonteCarlo
 from isthmus.simulate.barostats.pressured import Pressured
 from isthmus.simulate.barostats.stochastic_cell import StochasticCell
@@ -26,7 +26,7 @@ from isthmus.simulate.mechanics import Mechanics
 from isthmus.simulate.state import State
 from isthmus.simulate.surface import divide
 from isthmus.terms.nonbonded_method import NonbondedMethod
-from isthmus.units import BOLTZMANN
+from isthmus.units import BAR, BOLTZMANN
 
 pytestmark = pytest.mark.physics
 

@@ -8,7 +8,7 @@ from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_s
 
 from isthmus.chemistry.molecule import Molecule, combine
 from isthmus.chemistry.smiles import from_smiles
-from isthmus.deploy.ase_calculator import IsthmusCalculator
+from isthmus.deploy.ase import IsthmusCalculator
 from isthmus.deploy.spec import resolve_force_field
 from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField

@@ -1,7 +1,6 @@
 """`isthmus md --engine jax`: a system in our own engine, at the start of its run."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,7 +12,6 @@ from isthmus.errors import InputError
 
 if TYPE_CHECKING:
     from isthmus.chemistry.molecule import Molecule
-    from isthmus.deploy.spec import ResolvedForceField
     from isthmus.forcefield.potential import Potential
     from isthmus.simulate.mechanics import Mechanics
     from isthmus.simulate.state import Integrator
@@ -50,7 +48,7 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
 
     request = settled.request
     with working(f"binding {request.model}"):
-        found = _with_cutoff(resolve_force_field(request.model, molecule), molecule)
+        found = resolve_force_field(request.model, molecule)
         precision = "float64" if settled.precision == "float64" else "float32"
         potential = found.bind(molecule, precision=precision)
     box = potential.parameterization.box
@@ -84,17 +82,6 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
         notes=() if found.note is None else (found.note,),
         made_of={},
     )
-
-
-def _with_cutoff(found: "ResolvedForceField", molecule: "Molecule") -> "ResolvedForceField":
-    """In a box, networks on the graph leave the choice of cutoff, as free parameters do."""
-    from isthmus.deploy.spec import CUTOFF
-    from isthmus.parameters.graph.source import GraphSource
-    from isthmus.terms.nonbonded_method import NonbondedMethod
-
-    if molecule.box is None or not isinstance(found.force_field.source, GraphSource):
-        return found
-    return replace(found, nonbonded=NonbondedMethod("pme", cutoff=CUTOFF))
 
 
 def _mechanics(settled: Settled, molecule: "Molecule", potential: "Potential") -> "Mechanics":

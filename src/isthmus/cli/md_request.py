@@ -233,6 +233,11 @@ def _check_together(request: Request) -> None:
         )
     if request.respa is None and request.thermostat == "isokinetic":
         raise InputError("--thermostat isokinetic is for --respa: add it, or choose langevin")
+    if request.barostat == "cell-rescaling" and request.thermostat == "isokinetic":
+        raise InputError(
+            "--thermostat isokinetic does not bear the rescaling of velocities by --barostat "
+            "cell-rescaling: choose monte-carlo"
+        )
     if request.constraints == "hydrogens" and request.thermostat == "isokinetic":
         raise InputError("--thermostat isokinetic takes no constraints: choose langevin")
     if request.respa is not None and request.respa < 2:

@@ -26,6 +26,7 @@ from isthmus.errors import InputError
 from isthmus.forcefield.file import SavedForceField, read_saved
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.forcefield.potential import Potential
+from isthmus.parameters.graph.source import GraphSource
 from isthmus.parameters.source import FreeSource
 from isthmus.terms.nonbonded_method import NonbondedMethod
 
@@ -146,8 +147,8 @@ def _at_priors(spec: str, molecule: Molecule) -> ResolvedForceField:
 
 
 def _method(force_field: ForceField, molecule: Molecule) -> NonbondedMethod:
-    """Free parameters leave the choice of cutoff; tables have made theirs, MMFF knows none."""
-    if isinstance(force_field.source, FreeSource) and molecule.box is not None:
+    """Fits and networks leave the choice of cutoff; tables have made theirs, MMFF knows none."""
+    if isinstance(force_field.source, FreeSource | GraphSource) and molecule.box is not None:
         return NonbondedMethod("pme", cutoff=CUTOFF)
     return NonbondedMethod()
 

@@ -76,7 +76,7 @@ def sampler_for(name: str | None, molecule: Molecule, labeller: Labeller) -> Sam
         return Sampler(LABEL, LabellerCalculator(labeller))
     if known in _MMFF:
         return Sampler(known, MMFFCalculator(molecule, variant=_MMFF[known]))
-    from isthmus.deploy.ase_calculator import IsthmusCalculator
+    from isthmus.deploy.ase import IsthmusCalculator
     from isthmus.deploy.spec import resolve_force_field
 
     potential = resolve_force_field(name, molecule).bind(molecule, precision="float64")

@@ -23,7 +23,7 @@ from isthmus.simulate.neighbour_upkeep import capacities, padded
 from isthmus.simulate.record import Record
 from isthmus.simulate.state import Integrator, State
 from isthmus.simulate.surface import Neighbours, Surface
-from isthmus.units import BOLTZMANN
+from isthmus.units import BOLTZMANN, GRAM_PER_CM3
 
 __all__ = ["JaxEngine"]
 
@@ -38,9 +38,6 @@ _WORK: Final = 200_000
 
 _MOST_STEPS: Final = 1000
 _FEWEST_STEPS: Final = 20
-
-_DENSITY: Final = 1.66053906660e-3
-"""1 Da/nm³ [g/cm³]"""
 
 
 class JaxEngine:
@@ -179,7 +176,7 @@ class JaxEngine:
         if box is not None:
             box = np.broadcast_to(box, (len(potential), 3, 3))
             volume = np.abs(np.linalg.det(box))
-            density = float(np.sum(self._mechanics.masses)) * _DENSITY / volume
+            density = float(np.sum(self._mechanics.masses)) / GRAM_PER_CM3 / volume
         return Record(
             step=self.step,
             time=self.step * self._timestep,

@@ -44,7 +44,7 @@ class Computation:
         self.potential = potential
         self._periodic = periodic
         self._skin = skin
-        self._positions = np.empty((potential.n_atoms, 3))
+        self._positions = np.zeros((potential.n_atoms, 3))
         self._input = self._positions.astype(potential.precision)
         self._answer = _compiled(potential, periodic)
         self._lists: tuple[NeighbourList | None, ...] | None = None

@@ -174,7 +174,9 @@ def _factored(value: Formula, names: list[sympy.Symbol]) -> Formula:
     return _nested(sympy.Poly(value, *used).terms(), used)
 
 
-def _nested(terms: list[tuple[tuple[int, ...], Formula]], names: list[sympy.Symbol]) -> Formula:
+def _nested(
+    terms: Sequence[tuple[tuple[int, ...], Formula]], names: Sequence[sympy.Symbol]
+) -> Formula:
     counts = [sum(powers[n] > 0 for powers, _ in terms) for n in range(len(names))]
     most = max(range(len(names)), key=counts.__getitem__)
     if counts[most] < 2:

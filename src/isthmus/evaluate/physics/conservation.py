@@ -32,6 +32,9 @@ DRIFT_NAME: Final = "NVE drift, 0.5 fs"
 ORDER_NAME: Final = "energy fluctuation ∝ dt²"
 _HALVINGS: Final = (0.001, 0.0005, 0.00025, 0.000125)
 _SPAN: Final = 0.1
+_SHORTEST: Final = 1.0
+"""Run from which a drift can be told from a fluctuation [ps]"""
+
 _NEARBY: Final = 1e-5
 """Time over which forces are compared for ∇²U v [ps]: displacements of 1e-5 nm"""
 
@@ -57,6 +60,13 @@ def _drift(laboratory: Laboratory) -> Check:
         least=16,
         batched=laboratory.batched,
     )
+    if n_steps * TIMESTEP < _SHORTEST:
+        return not_applicable(
+            GROUP,
+            DRIFT_NAME,
+            f"{n_steps * TIMESTEP:.2g} ps, which is what a system of this size gets, are too short "
+            "to say: leave out --quick, or check a smaller system",
+        )
     motion = laboratory.newton(TIMESTEP, n_records=n_steps // every, every=every)
     if not motion.finite.any():
         return judged(

@@ -40,6 +40,9 @@ _SOURCE: Final = "physical_validation"
 _APART: Final = round(2.5 / FRICTION / RECORD)
 """Records between independent kinetic energies: friction leaves e⁻⁵ of their correlation"""
 
+_FORGOTTEN: Final = 10.0
+"""Friction times after which a run has forgotten where it came from"""
+
 _FEWEST: Final = 30
 _WATER: Final = 3
 _UNSTABLE: Final = "replicas broke: see the check of stability"
@@ -49,6 +52,10 @@ _SHORT: Final = "the run is too short for a system of this size"
 def check_ensembles(laboratory: Laboratory) -> Iterator[Check]:
     """Kinetic energies, potential energies, equipartition."""
     names = (KINETIC_NAME, POTENTIAL_NAME, EQUIPARTITION_NAME)
+    if laboratory.canonical.times[-1] < _FORGOTTEN / FRICTION:
+        for name in names:
+            yield not_applicable(GROUP, name, _SHORT)
+        return
     if not laboratory.canonical.finite.all():
         for name in names:
             yield not_applicable(GROUP, name, _UNSTABLE)

@@ -2,10 +2,11 @@
 
 Constant energy in float32 with compensated sums, inner steps of at most 0.5 fs, outer steps from
 1 to 10 fs, beside plain velocity Verlet at 0.5 fs. An outer step keeps the drift if this is not
-above the threshold by more than twice its error, and no replica goes to infinity. The largest such
-step below which all others do is the value; it says what the split bears, and is not judged.
-Beside it: the mean potential energy, and how far the distribution of torsions is from that of the
-plain run (total variation, 0 for equal and 1 for disjoint).
+above the threshold by more than twice its error, this error is at most 0.1 kT/ns/dof, so that a
+resonance would show, and no replica goes to infinity. The largest such step below which all others
+do is the value; it says what the split bears, and is not judged. Beside it: the mean potential
+energy, and how far the distribution of torsions is from that of the plain run (total variation, 0
+for equal and 1 for disjoint).
 """
 
 from collections.abc import Iterator
@@ -37,9 +38,11 @@ _RATIOS: Final = {8: (1, 2, 3, 4), 20: (5, 6, 7, 8, 9, 10)}
 
 _QUICK: Final = {8: (1, 2, 3, 4)}
 _SPAN: Final = 16.0
-_SPAN_QUICK: Final = 4.0
+_SPAN_QUICK: Final = 2.0
 _RECORD: Final = 0.02
 _BINS: Final = 36
+_RESOLVED: Final = 0.1
+"""Largest error of a drift that still says something [kT/ns/dof]"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,11 @@ class _Tried:
 
     @property
     def keeps(self) -> bool:
-        return bool(np.isfinite(self.drift) and self.drift <= THRESHOLD + 2 * self.error)
+        return bool(self.resolved and self.drift <= THRESHOLD + 2 * self.error)
+
+    @property
+    def resolved(self) -> bool:
+        return bool(self.error <= _RESOLVED)
 
 
 def check_time_steps(laboratory: Laboratory) -> list[Check]:
@@ -162,13 +169,16 @@ def _summary(laboratory: Laboratory, plain: _Tried, tried: list[_Tried], best: f
     drifts = np.array([one.drift for one in (plain, *tried)])
     errors = np.array([one.error for one in (plain, *tried)])
     kept = [one for one in tried if one.step <= best]
+    blurred = [one for one in tried if one.step > best][:1]
     note = (
         f"of {steps[-1]:g} fs tried; drifts are known to ± {np.nanmax(errors):.1g} kT/ns/dof; "
         f"plain 0.5 fs {plain.drift:.2g} ± {plain.error:.1g}"
     )
+    if blurred and not blurred[0].resolved:
+        note += f"; at {blurred[0].step:g} fs too few samples to say, so longer ones may do"
     if kept:
         shift = abs(kept[-1].potential - plain.potential) / laboratory.per_degree
-        note += f"; there: mean potential energy off by {shift:.2g} kT/dof"
+        note += f"; with {best:g} fs: mean potential energy off by {shift:.2g} kT/dof"
         if kept[-1].torsions is not None and plain.torsions is not None:
             distance = 0.5 * np.abs(kept[-1].torsions - plain.torsions).sum(axis=1)
             note += f", torsions by {distance.max():.2g} at most"

@@ -18,10 +18,7 @@ from jaxtyping import Array, Float, Int
 from isthmus.errors import InputError
 from isthmus.geometry.gather import rows_of
 
-__all__ = ["BAR", "Molecules"]
-
-BAR = 0.0602214076
-"""1 bar [kJ/mol/nm³] (SI 2019, exact)"""
+__all__ = ["Molecules"]
 
 Vectors = Float[Array, "atoms 3"]
 Axes = Float[Array, "3"]

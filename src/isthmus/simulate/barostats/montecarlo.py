@@ -22,12 +22,12 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from isthmus.errors import InputError
 from isthmus.geometry.box import minimum_image
 from isthmus.simulate.advance import skin_used
-from isthmus.simulate.barostats.molecules import BAR, Molecules
+from isthmus.simulate.barostats.molecules import Molecules
 from isthmus.simulate.barostats.pressured import Barostat, BarostatInfo, Context, box_volume
 from isthmus.simulate.barostats.settings import checked_axes, positive
 from isthmus.simulate.state import State
 from isthmus.simulate.surface import evaluate
-from isthmus.units import BOLTZMANN
+from isthmus.units import BAR, BOLTZMANN
 
 __all__ = ["MonteCarlo"]
 

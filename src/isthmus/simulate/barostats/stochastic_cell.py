@@ -28,11 +28,11 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from isthmus.geometry.box import minimum_image
-from isthmus.simulate.barostats.molecules import BAR, Molecules
+from isthmus.simulate.barostats.molecules import Molecules
 from isthmus.simulate.barostats.pressured import Barostat, BarostatInfo, Context, box_volume
 from isthmus.simulate.barostats.settings import checked_axes, positive
 from isthmus.simulate.state import State
-from isthmus.units import BOLTZMANN
+from isthmus.units import BAR, BOLTZMANN
 
 __all__ = ["StochasticCell"]
 
