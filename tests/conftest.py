@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+MANY_MAPS = 20_000
+
 
 @pytest.fixture
 def repository() -> Path:
@@ -22,6 +24,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the reference data are not at ../shared/data: this test needs them")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def room_for_compiled_code() -> Iterator[None]:
+    """Drop what JAX has compiled before a process has more memory maps than Linux gives it.
+
+    Each compiled function takes several of 65,530 (`vm.max_map_count`); where none are left, the
+    process dies.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > MANY_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture

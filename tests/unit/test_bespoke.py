@@ -133,7 +133,8 @@ def test_bounds_hold() -> None:
         parse_design(SPRINGS), pushed, settings=BespokeSettings(prior_strength=1e-6, max_steps=6)
     )
     found = values(fit.force_field)
-    assert found["bond.k"].min() == 0
+    # A fit stays within the bound by a ten-thousandth of the scale
+    assert found["bond.k"].min() == pytest.approx(10)
     assert found["y.a"].min() >= 5
     assert found["y.a"].max() <= 40
 

@@ -175,7 +175,7 @@ def _summary(laboratory: Laboratory, plain: _Tried, tried: list[_Tried], best: f
         f"plain 0.5 fs {plain.drift:.2g} ± {plain.error:.1g}"
     )
     if blurred and not blurred[0].resolved:
-        note += f"; at {blurred[0].step:g} fs too few samples to say, so longer ones may do"
+        note += f"; at {blurred[0].step:g} fs the energy fluctuates too much to say"
     if kept:
         shift = abs(kept[-1].potential - plain.potential) / laboratory.per_degree
         note += f"; with {best:g} fs: mean potential energy off by {shift:.2g} kT/dof"
