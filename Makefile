@@ -13,7 +13,7 @@ KEY := $(shell cksum < pyproject.toml | cut -d ' ' -f 1)
 CORE := $(VENV)/.core-$(KEY)
 FULL := $(VENV)/.full-$(KEY)
 # Tests run in parallel, on a few processes only: each holds a compiler in memory.
-PYTEST_FLAGS ?= -q -n auto --maxprocesses=4
+PYTEST_FLAGS ?= -q -n auto --maxprocesses=4 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test test-slow test-engine test-all check format clean

@@ -215,6 +215,7 @@ def test_shapes_stay_and_momenta_scale_back(x64):
     np.testing.assert_allclose(centres(v), centres(jnp.asarray(velocities)) / scale, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["monte-carlo", "cell-rescaling"])
 def test_forces_are_those_of_the_new_box_for_every_split(kind):
     topology, _, positions, box = water_like()

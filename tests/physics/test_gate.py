@@ -216,6 +216,7 @@ def test_atoms_that_fall_into_each_other_fail() -> None:
     assert "attracts" in found["atoms of two molecules pressed together"].note
 
 
+@pytest.mark.slow
 def test_energy_is_not_conserved_by_a_force_without_energy() -> None:
     laboratory = Laboratory(wrong(swirl), Settings.create(quick=True, temperatures=[300.0]))
     checks = by_name(check_conservation(laboratory))

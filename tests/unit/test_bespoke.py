@@ -96,6 +96,7 @@ def test_a_linear_design_is_solved_in_one_step() -> None:
     assert fit.history[1].force_rmse < 1e-4
 
 
+@pytest.mark.slow
 def test_symmetry_makes_values_equal_and_directed_ones_trade_places() -> None:
     design = parse_design(SPRINGS)
     entry = frames(SPRINGS, smiles="CCC")
