@@ -23,7 +23,7 @@ from isthmus.deploy.md.simulation import (
 )
 from isthmus.deploy.openmm.reader_registry import number
 from isthmus.errors import InputError
-from isthmus.units import BOLTZMANN
+from isthmus.units import BOLTZMANN, GRAM_PER_CM3
 
 if TYPE_CHECKING:
     import openmm
@@ -46,9 +46,6 @@ __all__ = [
 ]
 
 _CONSTRAINT_TOLERANCE: Final = 1e-6
-
-DENSITY: Final = 1.66053906660
-"""1 Da/nm³ [kg/m³]"""
 
 
 def start(
@@ -263,7 +260,7 @@ def observe(simulation: Simulation, stage: str = "production") -> Record:
     if simulation.prepared.box is not None:
         box = np.array(state.getPeriodicBoxVectors(asNumpy=True)._value)
         volume = float(np.linalg.det(box))
-        density = simulation.mass / volume * DENSITY
+        density = 1000 * simulation.mass / volume / GRAM_PER_CM3
     return Record(
         state.getStepCount(),
         state.getTime()._value,
