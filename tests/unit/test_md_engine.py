@@ -93,7 +93,7 @@ def test_a_snapshot_goes_on_bit_by_bit(argon: Any) -> None:
 def test_lists_are_made_anew_before_they_miss_a_pair(
     argon: Any, skin: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a thin skin calls are repeated in parts; the energy tells if a pair was ever missed."""
+    """With a thin skin calls end early; the energy tells if a pair was ever missed."""
     monkeypatch.setattr(jax_engine, "SKIN", skin)
     made: list[int] = []
     build: Callable[..., Any] = Potential.neighbours
@@ -119,6 +119,17 @@ def test_lists_are_made_anew_before_they_miss_a_pair(
     assert len(made) < 60 if skin == 0.1 else len(made) > 60
     exact = moved.term_energies(last.positions[0], last.box[0])
     np.testing.assert_allclose(sum(exact.values()), last.potential[0], rtol=1e-4)
+
+
+def test_pieces_of_any_size_give_the_same_trajectory(
+    argon: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jax_engine, "SKIN", 0.02)
+    one, other = (go(engine(argon, 500.0, friction=1.0), 100, piece) for piece in (20, 50))
+    for name in ("positions", "velocities", "kinetic"):
+        np.testing.assert_array_equal(
+            getattr(one.record(), name), getattr(other.record(), name), err_msg=name
+        )
 
 
 def test_what_a_record_says(argon: Any) -> None:

@@ -143,6 +143,7 @@ def test_a_run_in_pieces_is_the_same_bit_by_bit(name):
         state, done = chunk.state, done + n_steps
     for one, other in zip(jax.tree.leaves(whole.state), jax.tree.leaves(state), strict=True):
         np.testing.assert_array_equal(one, other)
+    assert int(whole.steps) == 48
     assert int(whole.finite_steps) == 48
     assert np.all(np.asarray(whole.state.positions) != x)
 
@@ -269,6 +270,7 @@ def test_the_first_step_that_is_not_finite_is_told():
     chunk = advance(blown, KEY, state, first_step=0, n_steps=40)
     # |x| grows by (ω dt)² = 1e6 a step: beyond 3e38 in the seventh
     assert int(chunk.finite_steps) == 6
+    assert int(chunk.steps) == 40
 
 
 def test_mechanics_counts_and_keeps_what_does_not_move():

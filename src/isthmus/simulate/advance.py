@@ -5,18 +5,19 @@ trajectory does not depend on how the steps are divided into calls: in pieces of
 resumed, it is the same bit by bit. Random numbers are drawn for several steps together, outside
 of the loop that uses them, which costs much less.
 
-What a call watches: how much of the skin of the neighbour lists the atoms have used up since
-these were built, and after how many steps a position was no longer a finite number. It acts on
-neither: the caller makes new lists, repeats the call from the state that it has, or stops.
+A step that would use up the skin of a neighbour list, so that the list may miss a pair, is not
+taken: the call ends before it, and the caller goes on from there with new lists. No step is done
+twice, and where lists are made anew depends on the trajectory alone.
 """
 
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from isthmus.errors import InputError
 from isthmus.geometry.box import inverse_box
@@ -40,15 +41,15 @@ class Chunk(eqx.Module):
     Attributes:
         state: after the last step.
         infos: after every `every` steps, (records, *replicas).
-        skin_used: the largest share of the skin that was used up at any step [1]: above 1 a
-            neighbour list may have missed a pair; 0 without lists.
-        finite_steps: steps after which all positions were finite numbers; less than the number
-            of steps where the run has broken.
+        steps: how many were taken; fewer than were asked for where the next one would use up the
+            skin of a neighbour list.
+        finite_steps: steps after which all positions were finite numbers; fewer than `steps`
+            where the run has broken.
     """
 
     state: State
     infos: Info
-    skin_used: Float[Array, ""]
+    steps: Int[Array, ""]
     finite_steps: Int[Array, ""]
 
 
@@ -141,7 +142,7 @@ def advance(
             number,
             np.int32(interval),
             n_steps // interval,
-            _drawn_together(state, interval),
+            _drawn_together(state),
         )
 
 
@@ -187,26 +188,40 @@ def _advance(integrator, key, state, neighbours, number, interval, n_records, to
     def record(carry, index):
         return walk(carry, index * interval.astype(jnp.uint32))
 
-    watched = _Watched(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+    watched = _Watched(jnp.int32(0), jnp.int32(0), jnp.asarray(False))
     numbers = jnp.arange(n_records, dtype=jnp.uint32)
     (state, watched), infos = jax.lax.scan(record, (state, watched), numbers)
-    return Chunk(state, infos, watched.skin_used, watched.finite_steps)
+    return Chunk(state, infos, watched.steps, watched.finite_steps)
 
 
 class _Watched(eqx.Module):
     """What is followed from step to step."""
 
-    skin_used: Float[Array, ""]
+    steps: Int[Array, ""]
     finite_steps: Int[Array, ""]
+    worn: Bool[Array, ""]
 
-    def after(self, state: State, neighbours: Neighbours) -> "_Watched":
-        """With what one more step did."""
-        used = self.skin_used
-        if neighbours is not None and jax.tree.leaves(neighbours):
-            used = jnp.maximum(used, skin_used(neighbours, state.positions, state.box))
+    def after(self, before: Any, moved: Any, state: State, neighbours: Neighbours) -> Any:
+        """What a step has led to, or what was before it where it went too far for the lists.
+
+        Args:
+            before: any tree, of which `moved` is what became of it.
+            moved: the same after the step.
+            state: after the step, a part of `moved`.
+            neighbours: lists that were used.
+
+        Returns:
+            the tree, and what has been followed.
+        """
         # A position that is not finite stays so, and x - x is 0 only for finite numbers
-        finite = jnp.all(state.positions - state.positions == 0)
-        return _Watched(used, self.finite_steps + finite.astype(jnp.int32))
+        finite = jnp.all(state.positions - state.positions == 0).astype(jnp.int32)
+        if not jax.tree.leaves(neighbours):
+            return moved, _Watched(self.steps + 1, self.finite_steps + finite, self.worn)
+        # Not a number is no reason to make new lists
+        worn = skin_used(neighbours, state.positions, state.box) > 1
+        kept = jax.tree.map(lambda old, new: jnp.where(worn, old, new), before, moved)
+        taken = 1 - worn.astype(jnp.int32)
+        return kept, _Watched(self.steps + taken, self.finite_steps + taken * finite, worn)
 
 
 def _step_keys(key, number, steps):
@@ -219,8 +234,7 @@ def _step_keys(key, number, steps):
 def _drawn_walk(integrator, key, neighbours, number, interval, together, carry, before):
     """`interval` steps, random numbers of `together` steps at once; energy only at the end."""
 
-    def block(index, carry):
-        done = index * together
+    def block(done, carry):
         steps = before + done.astype(jnp.uint32) + jnp.arange(together, dtype=jnp.uint32)
         keys = _step_keys(key, number, steps)
         noise = jax.vmap(lambda k: integrator.draw(k, carry[0]))(keys)
@@ -232,12 +246,11 @@ def _drawn_walk(integrator, key, neighbours, number, interval, together, carry, 
             )
             moved = integrator.move(drawn, state, neighbours)
             moved = eqx.tree_at(lambda s: s.energy, moved, state.energy)
-            return moved, watched.after(moved, neighbours)
+            return watched.after(state, moved, moved, neighbours)
 
-        return jax.lax.fori_loop(0, jnp.minimum(together, interval - done), step, carry)
+        return _walk(jnp.minimum(together, interval - done), 1, step, carry)
 
-    n_blocks = (interval + (together - 1)) // together
-    state, watched = jax.lax.fori_loop(0, n_blocks, block, carry)
+    state, watched = _walk(interval, together, block, carry)
     energy = evaluate(integrator.surface, state.positions, state.box, neighbours).energy
     state = eqx.tree_at(lambda s: s.energy, state, energy)
     return (state, watched), integrator.observe(state)
@@ -248,20 +261,33 @@ def _plain_walk(integrator, key, neighbours, number, interval, together, carry, 
     del together
 
     def step(index, carry):
-        state, watched, _ = carry
+        (state, info), watched = carry
         (one,) = _step_keys(key, number, (before + index.astype(jnp.uint32))[None])
-        moved, info = integrator.step(one, state, neighbours)
-        return moved, watched.after(moved, neighbours), info
+        moved = integrator.step(one, state, neighbours)
+        return watched.after((state, info), moved, moved[0], neighbours)
 
     state, watched = carry
     shapes = jax.eval_shape(lambda: integrator.step(key, state, neighbours)[1])
     nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
-    state, watched, info = jax.lax.fori_loop(0, interval, step, (state, watched, nothing))
+    (state, info), watched = _walk(interval, 1, step, ((state, nothing), watched))
     return (state, watched), info
 
 
-def _drawn_together(state: State, interval: int) -> int:
+def _walk(end, stride, body, carry):
+    """carry = body(index, carry) for 0, stride, … below `end`, until lists are worn."""
+
+    def unfinished(place):
+        index, (_, watched) = place
+        return (index < end) & ~watched.worn
+
+    def onward(place):
+        index, carry = place
+        return index + stride, body(index, carry)
+
+    return jax.lax.while_loop(unfinished, onward, (jnp.int32(0), carry))[1]
+
+
+def _drawn_together(state: State) -> int:
     """For how many steps random numbers are drawn together; changes no result."""
     room = max(1, _WORDS // max(int(np.prod(state.positions.shape)), 1))
-    most = 1 if interval < _MOST_STEPS // 2 else _MOST_STEPS
-    return 1 << (min(room, most).bit_length() - 1)
+    return 1 << (min(room, _MOST_STEPS).bit_length() - 1)

@@ -1,10 +1,9 @@
 """Our own engine for runs: an integrator, neighbour lists that are kept up, records.
 
-Steps are compiled (`advance`); between calls, on the host, lists are made anew where atoms have
-used up much of their skin. A call in which they used up all of it is repeated with new lists,
-then in smaller parts, so no pair is ever missed. Whether lists are made anew depends on the
-trajectory alone, and a snapshot holds what they were made from: a run that is resumed has the
-same lists.
+Steps are compiled (`advance`), which stops before a step that would use up the skin of the
+neighbour lists; then they are made anew on the host, so no pair is ever missed. Where this
+happens depends on the trajectory alone, and a snapshot holds what the lists were made from: a run
+that is resumed has the same lists.
 """
 
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from isthmus.errors import InputError
 from isthmus.forcefield.potential import Potential
-from isthmus.simulate.advance import Chunk, advance, on_device, start, works_in_float64
+from isthmus.simulate.advance import advance, on_device, start, works_in_float64
 from isthmus.simulate.mechanics import Mechanics
 from isthmus.simulate.neighbour_upkeep import capacities, padded
 from isthmus.simulate.record import Record
@@ -29,9 +28,6 @@ __all__ = ["JaxEngine"]
 
 SKIN: Final = 0.1
 """Extra reach of neighbour lists [nm]"""
-
-_WORN: Final = 0.6
-"""Share of the skin from which on lists are made anew"""
 
 _WORK: Final = 200_000
 """Atoms times steps of one call, about"""
@@ -81,7 +77,6 @@ class JaxEngine:
         self._surface, self._potential = surface, potential
         self._x64 = works_in_float64(integrator)
         self._neighbours: Neighbours = None
-        self._worn = 0.0
         self._lost = False
         self.step = 0
         run_key = jax.random.key(seed)
@@ -108,47 +103,36 @@ class JaxEngine:
 
     def advance(self, n_steps: int) -> None:
         """Move on; see `Engine`."""
-        if self._neighbours is not None and self._worn > _WORN:
-            self._refresh()
-        self._go(n_steps, fresh=self._worn == 0.0)
-
-    def _go(self, n_steps: int, *, fresh: bool) -> None:
-        chunk = advance(
-            self._integrator,
-            self._key,
-            self._state,
-            self._neighbours,
-            first_step=self.step,
-            n_steps=n_steps,
-        )
-        used = float(chunk.skin_used)
-        if used <= 1 or self._neighbours is None or not np.isfinite(used):
-            self._take(chunk, n_steps, used)
-        elif not fresh:
-            self._refresh()
-            self._go(n_steps, fresh=True)
-        elif n_steps > 1:
-            half = n_steps // 2
-            self._go(half, fresh=True)
-            self._refresh()
-            self._go(n_steps - half, fresh=True)
-        else:
-            # An atom crossed half of the skin in one step: nothing that a force field describes
-            self._lost = True
-            self._take(chunk, n_steps, used)
-
-    def _take(self, chunk: Chunk, n_steps: int, used: float) -> None:
-        self._state, self._worn = chunk.state, used
-        self.step += n_steps
-        last = jax.tree.map(lambda values: np.asarray(values)[-1], chunk.infos)
-        self._kinetic, self._conserved = last.kinetic_energy, last.conserved
+        fresh = False
+        while n_steps:
+            chunk = advance(
+                self._integrator,
+                self._key,
+                self._state,
+                self._neighbours,
+                first_step=self.step,
+                n_steps=n_steps,
+            )
+            done = int(chunk.steps)
+            if fresh and done == 0:
+                # An atom crosses half of the skin in one step: nothing that a force field describes
+                self._lost = True
+                done = n_steps
+            elif done:
+                self._state = chunk.state
+                last = jax.tree.map(lambda values: np.asarray(values)[-1], chunk.infos)
+                self._kinetic, self._conserved = last.kinetic_energy, last.conserved
+            self.step += done
+            n_steps -= done
+            if n_steps:
+                self._refresh()
+                fresh = True
 
     def _refresh(self) -> None:
         """New lists for where the atoms are."""
         state = self._state
         box = None if state.box is None else np.asarray(state.box)
         self._neighbours = self._lists(np.asarray(state.positions), box)
-        self._worn = 0.0
 
     def _lists(self, positions: np.ndarray, box: np.ndarray | None) -> Neighbours:
         room = () if self._neighbours is None else capacities(self._neighbours)
@@ -209,7 +193,6 @@ class JaxEngine:
             if box is not None:
                 found["lists.box"] = box
             found["lists.rows"] = np.array(capacities(self._neighbours))
-            found["lists.worn"] = np.array(self._worn)
         return found
 
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
@@ -233,7 +216,6 @@ class JaxEngine:
             self._built_for = (snapshot["lists.positions"], snapshot.get("lists.box"))
             made = self._surface.neighbours(*self._built_for, skin=SKIN)
             self._neighbours = padded(made, tuple(int(n) for n in snapshot["lists.rows"]))
-            self._worn = float(snapshot["lists.worn"])
 
     def term_energies(
         self, positions: Float[np.ndarray, "atoms 3"], box: Float[np.ndarray, "3 3"] | None
