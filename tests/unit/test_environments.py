@@ -88,9 +88,15 @@ def test_a_domain_knows_its_own_molecules_and_says_what_is_new() -> None:
     assert domain.elements == ("C", "H", "O")
     inside = domain.verdict(from_smiles("CCO").topology)
     assert (inside.inside, inside.radius, inside.text) == (True, None, "inside")
+    # The chain of each carbon is known, what lies two bonds away is not
+    near = Domain.of(from_smiles(s).topology for s in ("CCCCC", "CCCCO")).verdict(
+        from_smiles("CCCCCO").topology
+    )
+    assert (near.inside, near.radius) == (True, 2)
+    assert near.text.startswith("inside, at the edge: new environment of atom 2 (C3) at radius 2")
     # No alcohol so far has a CH2 between two others.
     longer = domain.verdict(from_smiles("CCCCO").topology)
-    assert longer.radius == 1
+    assert (longer.inside, longer.radius) == (False, 1)
     assert longer.unseen[1] == (2, 1)
     assert longer.text == "new environment of atom 2 (C3) at radius 1, and of 4 more atoms"
     amine = domain.verdict(from_smiles("CCN").topology)

@@ -23,13 +23,17 @@ from isthmus.chemistry.graph import connected_components
 from isthmus.chemistry.topology import Topology
 from isthmus.errors import InputError
 
-__all__ = ["DOMAIN_FORMAT", "MAX_RADIUS", "Domain", "Verdict", "atom_environments"]
+__all__ = ["DOMAIN_FORMAT", "EDGE", "MAX_RADIUS", "Domain", "Verdict", "atom_environments"]
 
 DOMAIN_FORMAT: Final = "isthmus domain 1"
 """Of the labels and of the JSON; changes when either changes its meaning"""
 
 MAX_RADIUS: Final = 2
 """Radius up to which a domain knows environments"""
+
+EDGE: Final = 2
+"""Radius from which on a new environment leaves a molecule inside: nearly every molecule that is
+not a copy has one"""
 
 _LENGTH: Final = 12
 """Hexadecimal digits of a name: 48 bits, so a million environments hardly ever share one"""
@@ -113,8 +117,8 @@ class Verdict:
 
     @property
     def inside(self) -> bool:
-        """Whether every environment was seen."""
-        return not self.unseen
+        """Whether every environment was seen up to radius 1, a bonded neighbourhood."""
+        return self.radius is None or self.radius >= EDGE
 
     @property
     def radius(self) -> int | None:
@@ -174,7 +178,8 @@ class Domain:
         atom, radius = min(unseen, key=lambda pair: pair[1])
         more = f", and of {len(unseen) - 1} more atoms" if len(unseen) > 1 else ""
         place = topology.describe_atom(atom)
-        return Verdict(unseen, new, f"new environment of {place} at radius {radius}{more}")
+        edge = "inside, at the edge: " if radius >= EDGE else ""
+        return Verdict(unseen, new, f"{edge}new environment of {place} at radius {radius}{more}")
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for a file."""

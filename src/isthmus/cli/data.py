@@ -113,6 +113,12 @@ def split(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the random numbers.")] = 0,
     format: Format = None,
+    energy_unit: EnergyUnit = None,
+    length_unit: LengthUnit = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    smiles: MoleculeSmiles = None,
+    charge: Charge = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Split into parts, and record the hashes of the data and of the split."""
@@ -120,10 +126,19 @@ def split(
     from isthmus.data.read import read_dataset
     from isthmus.data.split import write_split
     from isthmus.data.splitting import split_dataset
+    from isthmus.data.stated import Stated
 
     refuse_existing(output, suffix=".json", overwrite=overwrite)
+    stated = Stated(
+        energy_unit=energy_unit,
+        length_unit=length_unit,
+        energy_key=energy_key,
+        forces_key=forces_key,
+        smiles=smiles,
+        total_charge=charge,
+    )
     with working(f"splitting {file}"):
-        dataset = read_dataset(file, format=format)
+        dataset = read_dataset(file, format=format, stated=stated)
         made = split_dataset(
             dataset,
             by,

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from isthmus.chemistry.environments import EDGE
 from isthmus.evaluate.as_json import FORCE
 from isthmus.evaluate.metrics import Metrics, metrics
 from isthmus.units import KILOCALORIE
@@ -45,7 +46,8 @@ def evaluation_tables(
     if evaluation.inside is not None and evaluation.outside is not None:
         groups = {"inside": evaluation.inside}
         for radius, found in evaluation.by_radius.items():
-            groups[f"outside, new at radius {radius}"] = found
+            place = "inside, at the edge:" if radius >= EDGE else "outside,"
+            groups[f"{place} new at radius {radius}"] = found
         groups["outside, all"] = evaluation.outside
         title = f"inside and outside the domain of the training data, against {level}"
         yield _groups("", groups, title)

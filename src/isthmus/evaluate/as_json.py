@@ -201,7 +201,7 @@ def _domain(evaluation: Evaluation) -> dict[str, Any] | None:
         "n_outside": sum(not verdict.inside for verdict in verdicts),
         "inside": _metrics(evaluation.inside),
         "outside": _metrics(evaluation.outside),
-        "outside_by_radius": [
+        "new_by_radius": [
             {"radius": radius, "n_molecules": found.n_molecules, **_metrics(found)}
             for radius, found in evaluation.by_radius.items()
         ],

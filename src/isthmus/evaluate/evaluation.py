@@ -35,8 +35,7 @@ class Evaluation:
         by_temperature: by temperature [K]; NaN where frames state none.
         inside, outside: over molecules inside and outside the domain of the force field; None
             where the domain is not known.
-        by_radius: over the molecules outside, by the smallest radius at which one of their
-            environments is new.
+        by_radius: over the molecules with a new environment, by the smallest radius of one.
         temperature: of frames that state none, for the effective sample size [K].
         level_of_theory: of the labels; empty where not stated.
     """
@@ -122,11 +121,13 @@ def judge(
             refused.append(found)
         else:
             molecules.append(found)
-    groups: dict[int | None, list[MoleculeErrors]] = {}
-    for m in molecules:
-        groups.setdefault(None if m.verdict is None else m.verdict.radius, []).append(m)
-    inside = groups.pop(None, [])
-    outside = [m for of_radius in groups.values() for m in of_radius]
+    judged = [(m, m.verdict) for m in molecules if m.verdict is not None]
+    inside = [m for m, verdict in judged if verdict.inside]
+    outside = [m for m, verdict in judged if not verdict.inside]
+    groups: dict[int, list[MoleculeErrors]] = {}
+    for m, verdict in judged:
+        if verdict.radius is not None:
+            groups.setdefault(verdict.radius, []).append(m)
     return Evaluation(
         molecules=tuple(molecules),
         refused=tuple(refused),
@@ -138,8 +139,7 @@ def judge(
         outside=None if domain is None else metrics(outside, temperature=temperature),
         by_radius={
             radius: metrics(chosen, temperature=temperature)
-            for radius, chosen in sorted(groups.items(), key=lambda item: -(item[0] or 0))
-            if radius is not None
+            for radius, chosen in sorted(groups.items(), reverse=True)
         },
         temperature=temperature,
         level_of_theory=level_of_theory(entries),
