@@ -9,9 +9,9 @@ energy, and how far the distribution of torsions is from that of the plain run (
 for equal and 1 for disjoint).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float
@@ -23,9 +23,19 @@ from isthmus.evaluate.physics.settings import TIMESTEP
 from isthmus.evaluate.physics.statistics import slope_of
 from isthmus.forcefield.potential import Potential
 from isthmus.simulate.integrators.respa import Respa
-from isthmus.simulate.surface import divide
+from isthmus.simulate.surface import Surface, divide
 
-__all__ = ["GROUP", "check_time_steps", "split_terms"]
+__all__ = [
+    "GROUP",
+    "THRESHOLD",
+    "Tried",
+    "check_time_steps",
+    "largest_kept",
+    "plain_run",
+    "resonance_scan",
+    "split_terms",
+    "torsion_distance",
+]
 
 GROUP: Final = "time-steps"
 NAME: Final = "largest outer step of RESPA"
@@ -46,8 +56,15 @@ _RESOLVED: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class _Tried:
-    """What came of one outer step; the plain run has the step 0.5 fs."""
+class Tried:
+    """What came of one outer step; the plain run has the step 0.5 fs.
+
+    Attributes:
+        step: outer step [fs].
+        drift, error: of the total energy, and its standard error [kT/ns/dof].
+        potential: mean potential energy [kJ/mol].
+        torsions: share of frames in each bin of each torsion; None where the run broke.
+    """
 
     step: float
     drift: float
@@ -57,10 +74,12 @@ class _Tried:
 
     @property
     def keeps(self) -> bool:
+        """Whether the drift is as small as wanted."""
         return bool(self.resolved and self.drift <= THRESHOLD + 2 * self.error)
 
     @property
     def resolved(self) -> bool:
+        """Whether the run was long enough to say."""
         return bool(self.error <= _RESOLVED)
 
 
@@ -78,14 +97,26 @@ def check_time_steps(laboratory: Laboratory) -> list[Check]:
     if not len(laboratory.thermal):
         why = "no replica survived the run before it: see the check of stability"
         return [not_applicable(GROUP, NAME, why)]
-    plain = _plain(laboratory)
-    tried = list(_scan(laboratory, inner, outer))
+    plain = plain_run(laboratory)
+    tried = list(resonance_scan(laboratory, inner, outer))
+    return [_summary(laboratory, plain, tried, largest_kept(tried))]
+
+
+def largest_kept(tried: Sequence[Tried]) -> float:
+    """The largest outer step that keeps the drift as all smaller ones do [fs]; 0 for none."""
     best = 0.0
     for one in tried:
         if not one.keeps:
             break
         best = one.step
-    return [_summary(laboratory, plain, tried, best)]
+    return best
+
+
+def torsion_distance(one: Tried, other: Tried) -> float | None:
+    """Largest total variation between the distributions of a torsion [1]; None without any."""
+    if one.torsions is None or other.torsions is None:
+        return None
+    return float(0.5 * np.abs(one.torsions - other.torsions).sum(axis=1).max())
 
 
 def split_terms(potential: Potential) -> list[str]:
@@ -101,13 +132,15 @@ def _span(laboratory: Laboratory) -> float:
     return _SPAN_QUICK if laboratory.settings.quick else _SPAN
 
 
-def _plain(laboratory: Laboratory) -> _Tried:
+def plain_run(laboratory: Laboratory) -> Tried:
+    """Velocity Verlet at 0.5 fs, from the starts of all the others."""
     every = round(_RECORD / TIMESTEP)
     motion = laboratory.newton(TIMESTEP, n_records=round(_span(laboratory) / _RECORD), every=every)
     return _measured(laboratory, motion, TIMESTEP * 1000)
 
 
-def _scan(laboratory: Laboratory, inner: Any, outer: Any) -> Iterator[_Tried]:
+def resonance_scan(laboratory: Laboratory, inner: Surface, outer: Surface) -> Iterator[Tried]:
+    """Outer steps from the shortest on, each as long as the plain run."""
     mechanics = laboratory.subject.mechanics(conserves_momentum=True)
     ratios = _QUICK if laboratory.settings.quick else _RATIOS
     for ratio, steps in ratios.items():
@@ -134,13 +167,13 @@ def _scan(laboratory: Laboratory, inner: Any, outer: Any) -> Iterator[_Tried]:
             yield _measured(laboratory, motion, float(step))
 
 
-def _measured(laboratory: Laboratory, motion: Motion, step: float) -> _Tried:
+def _measured(laboratory: Laboratory, motion: Motion, step: float) -> Tried:
     if not motion.finite.all():
-        return _Tried(step, float("inf"), 0.0, float("nan"), None)
+        return Tried(step, float("inf"), 0.0, float("nan"), None)
     energies = conserved_energies(laboratory.subject.double, motion) / laboratory.per_degree
     drift, error = slope_of(motion.times, energies)
     torsions = laboratory.subject.molecule.topology.clusters.torsions
-    return _Tried(
+    return Tried(
         step,
         abs(drift) * 1000,
         error * 1000,
@@ -164,7 +197,7 @@ def _histograms(
     return counts / len(x)
 
 
-def _summary(laboratory: Laboratory, plain: _Tried, tried: list[_Tried], best: float) -> Check:
+def _summary(laboratory: Laboratory, plain: Tried, tried: list[Tried], best: float) -> Check:
     steps = np.array([one.step for one in (plain, *tried)])
     drifts = np.array([one.drift for one in (plain, *tried)])
     errors = np.array([one.error for one in (plain, *tried)])
@@ -179,9 +212,9 @@ def _summary(laboratory: Laboratory, plain: _Tried, tried: list[_Tried], best: f
     if kept:
         shift = abs(kept[-1].potential - plain.potential) / laboratory.per_degree
         note += f"; with {best:g} fs: mean potential energy off by {shift:.2g} kT/dof"
-        if kept[-1].torsions is not None and plain.torsions is not None:
-            distance = 0.5 * np.abs(kept[-1].torsions - plain.torsions).sum(axis=1)
-            note += f", torsions by {distance.max():.2g} at most"
+        distance = torsion_distance(kept[-1], plain)
+        if distance is not None:
+            note += f", torsions by {distance:.2g} at most"
     panel = Panel(
         "Resonance scan of RESPA",
         "outer step [fs]",
