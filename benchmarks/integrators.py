@@ -23,13 +23,13 @@ from isthmus.simulate.integrators.langevin_respa import LangevinRespa
 from isthmus.simulate.integrators.nose_hoover import NoseHoover
 from isthmus.simulate.integrators.verlet import VelocityVerlet
 from isthmus.simulate.mechanics import mechanics_of
+from isthmus.simulate.selection import bonded_terms
 from isthmus.simulate.state import Integrator
 from isthmus.simulate.surface import divide
 
 MOLECULE = "Nc1ncccc1OCc1ccccc1"
 TIMESTEP = 1e-5  # ps: so short that no molecule with random parameters comes apart
 STEPS = {1: 4000, 128: 128}
-UNBONDED = ("lennard-jones", "coulomb")
 
 
 def bare(potential: Potential, positions: jax.Array, n_steps: int) -> Callable[[], object]:
@@ -68,9 +68,7 @@ def integrators(potential: Potential) -> dict[str, tuple[Integrator, int]]:
     """Integrators, and the inner steps of one of their steps."""
     mechanics = mechanics_of(potential)
     warm: dict[str, Any] = {"timestep": TIMESTEP, "temperature": 1.0}
-    inner, outer = divide(
-        potential, [n for n in potential.term_names if not n.startswith(UNBONDED)]
-    )
+    inner, outer = divide(potential, bonded_terms(potential.parameterization))
     split = LangevinRespa(inner, outer, mechanics, ratio=4, friction=1.0, **warm)
     return {
         "velocity Verlet": (VelocityVerlet(potential, mechanics, timestep=TIMESTEP), 1),

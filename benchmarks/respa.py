@@ -32,7 +32,6 @@ from isthmus.evaluate.physics.time_steps import (
     largest_kept,
     plain_run,
     resonance_scan,
-    split_terms,
     torsion_distance,
 )
 from isthmus.forcefield.potential import Potential
@@ -40,6 +39,7 @@ from isthmus.simulate.integrators.respa import Respa
 from isthmus.simulate.integrators.verlet import VelocityVerlet
 from isthmus.simulate.jax_engine import JaxEngine
 from isthmus.simulate.mechanics import mechanics_of
+from isthmus.simulate.selection import bonded_terms
 from isthmus.simulate.state import Integrator
 from isthmus.simulate.surface import divide
 
@@ -78,7 +78,7 @@ def timed(
 ) -> list[dict[str, Any]]:
     """Time per simulated picosecond of plain steps and of RESPA."""
     mechanics = mechanics_of(potential, conserves_momentum=True)
-    inner, outer = divide(potential, split_terms(potential))
+    inner, outer = divide(potential, bonded_terms(potential.parameterization))
     made: dict[str, tuple[Integrator, float]] = {
         "plain 0.5 fs": (VelocityVerlet(potential, mechanics, timestep=TIMESTEP), INNER)
     }
@@ -152,7 +152,7 @@ def main() -> None:
     subject = Subject(molecule, binder(chosen.model))
     laboratory = Laboratory(subject, Settings.create())
     single = binder(chosen.model)(molecule, "float32")
-    inner, outer = divide(single, split_terms(single))
+    inner, outer = divide(single, bonded_terms(single.parameterization))
     plain = plain_run(laboratory)
     again = plain_run(Laboratory(subject, Settings.create(seed=1)))
     noise = torsion_distance(plain, again)

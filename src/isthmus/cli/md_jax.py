@@ -26,8 +26,6 @@ _MOST_MINIMISING: Final = 500
 _BAROSTAT_EVERY: Final = 25
 """Steps between changes of the box"""
 _ADAPTING_TRIALS: Final = 200
-_OUTER_KINDS: Final = ("pair",)
-"""Kinds of clusters whose terms go outside with RESPA"""
 
 
 def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
@@ -155,10 +153,10 @@ def _parts(potential: "Potential") -> "tuple[Surface, Surface]":
     Raises:
         InputError: the model has only one kind.
     """
+    from isthmus.simulate.selection import bonded_terms
     from isthmus.simulate.surface import divide
 
-    terms = potential.parameterization.terms
-    inner = [bound.term.name for bound in terms if bound.term.over not in _OUTER_KINDS]
+    inner = bonded_terms(potential.parameterization)
     if not inner or len(inner) == len(potential.term_names):
         raise InputError(
             "--respa splits bonded terms from all others, and this model has only one kind: leave "

@@ -7,7 +7,15 @@ from difflib import get_close_matches
 from isthmus.errors import InputError
 from isthmus.parameters.parameterization import Parameterization
 
-__all__ = ["chosen_terms"]
+__all__ = ["bonded_terms", "chosen_terms"]
+
+
+def bonded_terms(parameterization: Parameterization) -> tuple[str, ...]:
+    """Names of the terms that go inside when the time step is split: all but those over pairs.
+
+    Pairs three bonds apart go inside too: they are few, and their forces change fast.
+    """
+    return tuple(bound.term.name for bound in parameterization.terms if bound.term.over != "pair")
 
 
 def chosen_terms(parameterization: Parameterization, term_names: Sequence[str]) -> Parameterization:

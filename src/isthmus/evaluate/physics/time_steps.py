@@ -1,4 +1,4 @@
-"""How long the outer step of RESPA may be: bonded terms inside, all between pairs outside.
+"""How long the outer step of RESPA may be: bonded terms inside, all pairs outside.
 
 Constant energy in float32 with compensated sums, inner steps of at most 0.5 fs, outer steps from
 1 to 10 fs, beside plain velocity Verlet at 0.5 fs. An outer step keeps the drift if this is not
@@ -23,6 +23,7 @@ from isthmus.evaluate.physics.settings import TIMESTEP
 from isthmus.evaluate.physics.statistics import slope_of
 from isthmus.forcefield.potential import Potential
 from isthmus.simulate.integrators.respa import Respa
+from isthmus.simulate.selection import bonded_terms
 from isthmus.simulate.surface import Surface, divide
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
     "largest_kept",
     "plain_run",
     "resonance_scan",
-    "split_terms",
     "torsion_distance",
 ]
 
@@ -91,7 +91,7 @@ def check_time_steps(laboratory: Laboratory) -> list[Check]:
     if laboratory.subject.is_periodic:
         return [not_applicable(GROUP, NAME, "made for molecules without a box")]
     try:
-        inner, outer = divide(potential, split_terms(potential))
+        inner, outer = divide(potential, bonded_terms(potential.parameterization))
     except InputError as error:
         return [not_applicable(GROUP, NAME, f"no split into bonded terms and others: {error}")]
     if not len(laboratory.thermal):
@@ -117,15 +117,6 @@ def torsion_distance(one: Tried, other: Tried) -> float | None:
     if one.torsions is None or other.torsions is None:
         return None
     return float(0.5 * np.abs(one.torsions - other.torsions).sum(axis=1).max())
-
-
-def split_terms(potential: Potential) -> list[str]:
-    """Names of terms over bonds, angles, torsions and the like; not those over pairs."""
-    return [
-        bound.term.name
-        for bound in potential.parameterization.terms
-        if not bound.term.over.startswith("pair")
-    ]
 
 
 def _span(laboratory: Laboratory) -> float:
