@@ -55,6 +55,7 @@ class ToyEngine:
     how: str = "bond"
     box: float | None = None
     step: int = 0
+    failure: str | None = None
     positions: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:

@@ -86,7 +86,7 @@ def volumes_of(barostat, n_steps: int, replicas: int, seed: int = 1) -> tuple[np
             first, second = jax.random.split(key)
             velocities = pressured.mechanics.maxwell_velocities(first, x, T)
             state = eqx.tree_at(lambda s: s.velocities, state, velocities)
-            return pressured.changed(second, state)[0], None
+            return pressured.changed(second, state), None
 
         return jax.lax.scan(step, state, jax.random.split(key, n_steps))[0]
 
@@ -156,8 +156,8 @@ def test_the_width_adapts_and_then_stays():
     state = eqx.tree_at(lambda s: s.extra["barostat"], state, memory)
 
     def step(state, key):
-        state, info = pressured.changed(key, state)
-        return state, (state.extra["barostat"]["width"][0], info.accepted)
+        after = pressured.changed(key, state)
+        return after, (after.extra["barostat"]["width"][0], jnp.any(after.box != state.box))
 
     run = jax.jit(lambda s, k: jax.lax.scan(step, s, k))
     _, (widths, taken) = run(state, jax.random.split(jax.random.key(1), 500))
@@ -247,22 +247,48 @@ def test_forces_are_those_of_the_new_box_for_every_split(kind):
         np.testing.assert_allclose(extra[name], wanted, rtol=1e-4, atol=0.3)
 
 
-def test_a_trial_that_the_lists_do_not_cover_ends_the_call_before_it():
+def squeezed(skin: float, worn: float):
+    """A barostat that takes every compression; lists whose atoms have moved by `worn` [nm]."""
     topology, _, positions, box = water_like()
     method = NonbondedMethod("cutoff", cutoff=0.75)
     potential = ForceField.free("class1", topology, random_seed=2).bind(
         topology, precision="float32", nonbonded=method, box=box
     )
     mechanics = Mechanics.create(np.asarray(topology.masses))
-    langevin = Langevin(potential, mechanics, timestep=1e-4, temperature=T, friction=1.0)
+    langevin = Langevin(potential, mechanics, timestep=1e-6, temperature=T, friction=1.0)
     molecules = Molecules.create(topology.components, topology.masses)
-    # A pressure that no expansion would be taken against
     pressured = Pressured(langevin, MonteCarlo(molecules, temperature=T, pressure=1e9), every=1)
-    lists = potential.neighbours(positions, box, skin=1e-4)
+    lists = potential.neighbours(positions + worn, box, skin=skin)
     state = start(pressured, jax.random.key(0), positions, 0 * positions, box, lists)
-    chunk = advance(pressured, jax.random.key(1), state, lists, first_step=0, n_steps=1)
-    assert int(chunk.steps) == 0
-    np.testing.assert_array_equal(chunk.state.positions, state.positions)
+    width = eqx.tree_at(
+        lambda s: s.extra["barostat"]["width"], state, jnp.full(3, 0.05, jnp.float32)
+    )
+    return pressured, lists, width
+
+
+def test_a_trial_that_worn_lists_do_not_cover_ends_the_call_before_it():
+    pressured, lists, state = squeezed(0.4, 0.11)
+    chunk = advance(pressured, jax.random.key(1), state, lists, first_step=0, n_steps=50)
+    assert int(chunk.steps) < 50
+    fresh, whole, _ = squeezed(0.4, 0.0)
+    assert int(advance(fresh, jax.random.key(1), state, whole, first_step=0, n_steps=3).steps) == 3
+
+
+def test_a_trial_that_not_even_new_lists_would_cover_is_refused():
+    pressured, lists, state = squeezed(1e-3, 0.0)
+    chunk = advance(pressured, jax.random.key(1), state, lists, first_step=0, n_steps=20)
+    assert int(chunk.steps) == 20
+    assert abs(np.linalg.det(chunk.state.box) / np.linalg.det(state.box) - 1) < 2e-3
+
+
+def test_a_box_does_not_become_too_small_for_the_cutoff():
+    pressured, lists, state = squeezed(0.4, 0.0)
+    key, done = jax.random.key(1), 0
+    for _ in range(20):
+        chunk = advance(pressured, key, state, lists, first_step=done, n_steps=50)
+        state, done = chunk.state, done + int(chunk.steps)
+        lists = pressured.surface.neighbours(np.asarray(state.positions), state.box, skin=0.4)
+    assert 1.5 <= float(jnp.min(jnp.diagonal(state.box))) < 1.53
 
 
 @pytest.mark.parametrize(

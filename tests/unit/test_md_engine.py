@@ -12,6 +12,9 @@ from isthmus.deploy.openmm.importing import from_openmm
 from isthmus.errors import InputError
 from isthmus.forcefield.potential import Potential
 from isthmus.simulate import jax_engine
+from isthmus.simulate.barostats.molecules import Molecules
+from isthmus.simulate.barostats.pressured import Pressured
+from isthmus.simulate.barostats.stochastic_cell import StochasticCell
 from isthmus.simulate.integrators.langevin import Langevin
 from isthmus.simulate.integrators.verlet import VelocityVerlet
 from isthmus.simulate.jax_engine import JaxEngine
@@ -130,6 +133,39 @@ def test_pieces_of_any_size_give_the_same_trajectory(
         np.testing.assert_array_equal(
             getattr(one.record(), name), getattr(other.record(), name), err_msg=name
         )
+
+
+def test_why_it_cannot_go_on(argon: Any) -> None:
+    """It says so, and stays at the last state for which its lists were good."""
+    hot = engine(argon, 1e9)
+    hot.advance(20)
+    assert "moves by more than 0.05 nm" in str(hot.failure)
+    record = hot.record()
+    assert record.step == 20
+    assert np.isnan(record.potential).all()
+    assert np.isfinite(record.positions).all()
+
+    potential, places = argon
+    mechanics = mechanics_of(potential)
+    langevin = Langevin(potential, mechanics, timestep=0.002, temperature=300.0, friction=1.0)
+    molecules = Molecules.create(np.arange(N_ATOMS), mechanics.masses)
+    press = StochasticCell(molecules, temperature=300.0, pressure=1e5, interval=0.02)
+    shrinking = JaxEngine(
+        Pressured(langevin, press, every=10),
+        mechanics,
+        places[None],
+        temperature=300.0,
+        seed=3,
+        box=potential.parameterization.box,
+    )
+    start = shrinking.snapshot()
+    for _ in range(100):
+        shrinking.advance(50)
+        if shrinking.failure:
+            break
+    assert "smaller than twice the cutoff" in str(shrinking.failure)
+    shrinking.restore(start)
+    assert shrinking.failure is None
 
 
 def test_what_a_record_says(argon: Any) -> None:

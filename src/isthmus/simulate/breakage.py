@@ -183,6 +183,8 @@ def find_breakage(
     problem = watch.problem(found)
     assert problem is not None
     replica, what, atoms = problem
+    if engine.failure is not None:
+        what = engine.failure
     term = _largest_term(engine.term_energies, good, found, replica)
     return Breakage(found.step, found.time, replica, what, atoms, term, good)
 

@@ -1,8 +1,13 @@
 """Hydrogen mass repartitioning: slower hydrogens allow longer time steps.
 
-Mass moves from a heavy atom to its hydrogens; the mass of every molecule stays what it is, and
-with it every average over positions (Feenstra, Hess and Berendsen, J. Comput. Chem. 20, 786
-(1999); Hopkins et al., J. Chem. Theory Comput. 11, 1864 (2015)).
+Mass moves from a heavy atom to its hydrogens, and the mass of every molecule stays what it is.
+Averages over positions do not depend on masses, but for a metric factor where distances are held;
+velocities and all that has to do with time do (Feenstra, Hess and Berendsen, J. Comput. Chem. 20,
+786 (1999); Hopkins et al., J. Chem. Theory Comput. 11, 1864 (2015)).
+
+Water keeps its masses, which are those that its model was made with. It moves slowly enough for
+long steps only where it is rigid (`hydrogen_constraints`): flexible water wants steps as short as
+without repartitioning.
 """
 
 import numpy as np
@@ -10,6 +15,7 @@ from jaxtyping import ArrayLike, Float
 
 from isthmus.chemistry.topology import Topology
 from isthmus.errors import InputError
+from isthmus.simulate.water import water_molecules
 
 __all__ = ["repartition_hydrogen_mass"]
 
@@ -23,7 +29,7 @@ def repartition_hydrogen_mass(
     """Masses [Da] with every hydrogen at `hydrogen_mass`, taken from the atom it is bonded to.
 
     Hydrogens of water, hydrogens without a heavy neighbour and atoms without mass stay as they
-    are. Rigid water gains nothing from heavier hydrogens.
+    are. A hydrogen between two heavy atoms takes from the first of them.
 
     Args:
         topology: what is bonded to what.
@@ -45,8 +51,10 @@ def repartition_hydrogen_mass(
     bonds = np.asarray(topology.bonds)
     hydrogen, heavy = np.concatenate([bonds, bonds[:, ::-1]]).T
     chosen = (numbers[hydrogen] == 1) & (numbers[heavy] > 1)
-    chosen &= (result[hydrogen] > 0) & (result[heavy] > 0) & ~_in_water(topology)[heavy]
-    hydrogen, heavy = hydrogen[chosen], heavy[chosen]
+    chosen &= (result[hydrogen] > 0) & (result[heavy] > 0)
+    chosen &= ~np.isin(heavy, water_molecules(topology)[:, 0])
+    hydrogen, first = np.unique(hydrogen[chosen], return_index=True)
+    heavy = heavy[chosen][first]
     np.subtract.at(result, heavy, hydrogen_mass - result[hydrogen])
     result[hydrogen] = hydrogen_mass
     light = np.flatnonzero((result < HEAVY_LEAST) & np.isin(np.arange(len(result)), heavy))
@@ -56,12 +64,3 @@ def repartition_hydrogen_mass(
             f"{result[light[0]]:.3g} Da: choose a smaller hydrogen mass than {hydrogen_mass:.3g} Da"
         )
     return result
-
-
-def _in_water(topology: Topology) -> np.ndarray:
-    """Whether each atom is an oxygen whose only neighbours are two hydrogens."""
-    numbers, bonds = topology.atomic_numbers, np.asarray(topology.bonds)
-    hydrogens = np.zeros(topology.n_atoms, dtype=int)
-    for ends in (bonds, bonds[:, ::-1]):
-        np.add.at(hydrogens, ends[:, 0], numbers[ends[:, 1]] == 1)
-    return (numbers == 8) & (hydrogens == 2) & (topology.neighbours.degrees == 2)

@@ -77,7 +77,7 @@ class JaxEngine:
         self._surface, self._potential = surface, potential
         self._x64 = works_in_float64(integrator)
         self._neighbours: Neighbours = None
-        self._lost = False
+        self.failure: str | None = None
         self.step = 0
         run_key = jax.random.key(seed)
         self._key: PRNGKeyArray = jax.random.fold_in(run_key, 1)
@@ -114,25 +114,30 @@ class JaxEngine:
                 n_steps=n_steps,
             )
             done = int(chunk.steps)
-            if fresh and done == 0:
-                # An atom crosses half of the skin in one step: nothing that a force field describes
-                self._lost = True
-                done = n_steps
-            elif done:
+            if done:
                 self._state = chunk.state
                 last = jax.tree.map(lambda values: np.asarray(values)[-1], chunk.infos)
                 self._kinetic, self._conserved = last.kinetic_energy, last.conserved
             self.step += done
             n_steps -= done
-            if n_steps:
-                self._refresh()
-                fresh = True
+            if n_steps and not self._renewed(fresh=fresh and not done):
+                self.step += n_steps
+                return
+            fresh = True
 
-    def _refresh(self) -> None:
-        """New lists for where the atoms are."""
+    def _renewed(self, *, fresh: bool) -> bool:
+        """New lists for where the atoms are; False, with the reason noted, if they do not help."""
         state = self._state
         box = None if state.box is None else np.asarray(state.box)
-        self._neighbours = self._lists(np.asarray(state.positions), box)
+        if fresh:
+            self.failure = f"in one step an atom, or the box, moves by more than {SKIN / 2} nm"
+            return False
+        try:
+            self._neighbours = self._lists(np.asarray(state.positions), box)
+        except InputError as error:
+            self.failure = str(error)
+            return False
+        return True
 
     def _lists(self, positions: np.ndarray, box: np.ndarray | None) -> Neighbours:
         room = () if self._neighbours is None else capacities(self._neighbours)
@@ -164,7 +169,7 @@ class JaxEngine:
         return Record(
             step=self.step,
             time=self.step * self._timestep,
-            potential=np.full_like(potential, np.nan) if self._lost else potential,
+            potential=potential if self.failure is None else np.full_like(potential, np.nan),
             kinetic=kinetic,
             temperature=2 * kinetic / (self._mechanics.degrees_of_freedom * BOLTZMANN),
             conserved=None if self._conserved is None else self._each(self._conserved),
@@ -209,7 +214,7 @@ class JaxEngine:
             self._state = jax.tree.unflatten(tree, [jnp.asarray(array) for array in arrays])
         self._kinetic = self._kinetic_energy()
         self.step = int(snapshot["step"])
-        self._lost = False
+        self.failure = None
         if self._conserved is not None:
             self._conserved = np.full_like(np.asarray(self._conserved), np.nan)
         if self._neighbours is not None:

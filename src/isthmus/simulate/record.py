@@ -55,6 +55,11 @@ class Engine(Protocol):
     """
 
     @property
+    def failure(self) -> str | None:
+        """Why it cannot go on, in words; None as long as it can."""
+        ...
+
+    @property
     def grain(self) -> int:
         """Steps of one call; a person who asks a run to stop waits for no more than these."""
         ...

@@ -9,7 +9,7 @@ import abc
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from isthmus.simulate.surface import Neighbours, Surface
 
@@ -43,13 +43,11 @@ class Info(eqx.Module):
         potential_energy: [kJ/mol].
         kinetic_energy: [kJ/mol].
         conserved: what exact dynamics would keep [kJ/mol]; None where it is not followed.
-        accepted: whether the last Monte Carlo move was accepted, where there are any.
     """
 
     potential_energy: Float[Array, "*replicas"]
     kinetic_energy: Float[Array, "*replicas"]
     conserved: Float[Array, "*replicas"] | None = None
-    accepted: Bool[Array, "*replicas"] | None = None
 
 
 class Integrator(eqx.Module):

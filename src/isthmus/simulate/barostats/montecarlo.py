@@ -8,7 +8,8 @@ of the chosen axes (anisotropic), with the centres of all N molecules. It is tak
 The 1 in N + 1 belongs to the measure dV = V d ln V; velocities stay as they are (K.-H. Chow and
 D. M. Ferguson, Comput. Phys. Commun. 91, 283 (1995); J. Åqvist et al., Chem. Phys. Lett. 384, 288
 (2004)). While it adapts, w follows the share of trials taken; then it is fixed, for a width that
-depends on what happened breaks detailed balance.
+depends on what happened breaks detailed balance. With neighbour lists, trials that a list would not
+cover even if it were new, or that leave no room for the cutoff, are refused.
 """
 
 from typing import Final
@@ -17,16 +18,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from isthmus.errors import InputError
-from isthmus.geometry.box import minimum_image
+from isthmus.geometry.gather import rows_of
+from isthmus.geometry.neighbours import NeighbourList
 from isthmus.simulate.advance import skin_used
 from isthmus.simulate.barostats.molecules import Molecules
-from isthmus.simulate.barostats.pressured import Barostat, BarostatInfo, Context, box_volume
+from isthmus.simulate.barostats.pressured import Barostat, Context, box_volume
 from isthmus.simulate.barostats.settings import checked_axes, positive
 from isthmus.simulate.state import State
-from isthmus.simulate.surface import evaluate
+from isthmus.simulate.surface import Neighbours, evaluate
 from isthmus.units import BAR, BOLTZMANN
 
 __all__ = ["MonteCarlo"]
@@ -38,6 +40,9 @@ WIDTH: Final = 2.5
 """First width, in standard deviations of ln V of as much water"""
 
 WIDEST: Final = 0.3
+
+COVERED: Final = 0.9
+"""Share of the skin of a neighbour list that a trial may use up"""
 
 GROWTH: Final = 1.5
 """Factor of the width where less than a quarter or more than three quarters of trials are taken"""
@@ -103,12 +108,11 @@ class MonteCarlo(Barostat):
             "tried": counts,
             "taken": counts,
             "trials": zero,
-            "accepted": jnp.zeros((), bool),
         }
 
     def change(
         self, key: PRNGKeyArray, state: State, memory: dict[str, Array], context: Context
-    ) -> tuple[State, dict[str, Array], BarostatInfo]:
+    ) -> tuple[State, dict[str, Array]]:
         """One trial: two energies."""
         assert state.box is not None
         x, box, dtype = state.positions, state.box, state.positions.dtype
@@ -129,19 +133,30 @@ class MonteCarlo(Barostat):
         work = (self.pressure * BAR) * box_volume(box) * jnp.expm1(by)
         gain = -(trial.energy - old + work) / thermal + (self.molecules.count + 1) * by
         taken = jnp.log(jax.random.uniform(luck, (), dtype, minval=1e-30)) < gain
-        # Where the lists do not cover the trial its energy is wrong. It is taken then, so that
-        # whoever watches the skin sees it and repeats these steps with other lists
-        taken = taken | (skin_used(context.neighbours, positions, box * scale) > 1)
+        bearable = self._bearable(x, scale, box, context.neighbours)
+        # Where worn lists do not cover the trial its energy is wrong. It is taken then, so that
+        # whoever watches the skin does not take this step, and repeats it with new lists
+        taken = bearable & (taken | (skin_used(context.neighbours, positions, box * scale) > 1))
         after = jax.tree.map(lambda new, was: jnp.where(taken, new, was), trial, state)
-        assert after.box is not None
-        beyond = minimum_image(positions - x * scale, box)
-        info = BarostatInfo(
-            box_volume(after.box),
-            taken,
-            jnp.sqrt(jnp.max(jnp.sum(beyond**2, axis=-1))),
-            jnp.max(jnp.abs(scale - 1)),
-        )
-        return after, self._remembered(memory, axis, taken), info
+        return after, self._remembered(memory, axis, taken)
+
+    def _bearable(
+        self, x: Array, scale: Array, box: Array, neighbours: Neighbours
+    ) -> Bool[Array, ""]:
+        """Whether lists made for the state would cover the trial, and the box hold the cutoff.
+
+        The same for the way back, so a trial that is refused for this breaks no balance.
+        """
+        bearable = jnp.asarray(True)
+        lists = jax.tree.leaves(neighbours, is_leaf=lambda one: isinstance(one, NeighbourList))
+        inside = x - rows_of(self.molecules.centres(x), self.molecules.labels)
+        radius = jnp.sqrt(jnp.max(jnp.sum(inside**2, axis=-1)))
+        strain = jnp.maximum(jnp.linalg.norm(scale - 1), jnp.linalg.norm(1 / scale - 1))
+        for one in lists:
+            reach = one.cutoff + one.skin + 2 * radius
+            bearable &= strain * reach < COVERED * one.skin
+            bearable &= jnp.min(jnp.diagonal(box * scale)) >= 2 * one.cutoff
+        return bearable
 
     def _remembered(self, memory: dict[str, Array], axis: Array, taken: Array) -> dict[str, Array]:
         """Counts, and a width that follows them as long as it may."""
@@ -161,5 +176,4 @@ class MonteCarlo(Barostat):
             "tried": tried,
             "taken": count,
             "trials": trials,
-            "accepted": taken,
         }

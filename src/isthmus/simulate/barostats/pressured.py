@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from isthmus.errors import InputError
 from isthmus.simulate.barostats.molecules import Molecules
@@ -19,26 +19,10 @@ from isthmus.simulate.mechanics import Mechanics
 from isthmus.simulate.state import DrawnIntegrator, Info, State
 from isthmus.simulate.surface import Neighbours, Surface
 
-__all__ = ["Barostat", "BarostatInfo", "Context", "Pressured", "box_volume"]
+__all__ = ["Barostat", "Context", "Pressured", "box_volume"]
 
 _FORCES: Final = ("inner", "outer")
 """Entries of `State.extra` that are forces, and new after a change of the box"""
-
-
-class BarostatInfo(eqx.Module):
-    """What a barostat did.
-
-    Attributes:
-        volume: after it [nm³].
-        accepted: whether the box changed.
-        displacement: longest way of an atom beyond the strain of the box [nm].
-        strain: largest relative change of a width of the box that was tried [1].
-    """
-
-    volume: Float[Array, ""]
-    accepted: Bool[Array, ""]
-    displacement: Float[Array, ""]
-    strain: Float[Array, ""]
 
 
 class Context(eqx.Module):
@@ -85,7 +69,7 @@ class Barostat(eqx.Module):
     @abc.abstractmethod
     def change(
         self, key: PRNGKeyArray, state: State, memory: dict[str, Array], context: Context
-    ) -> tuple[State, dict[str, Array], BarostatInfo]:
+    ) -> tuple[State, dict[str, Array]]:
         """One change of the box, or none; pure."""
 
 
@@ -171,7 +155,7 @@ class Pressured(DrawnIntegrator):
         key = jax.random.wrap_key_data(noise[1])
         return jax.lax.cond(
             count % self.every == 0,
-            lambda s: self.changed(key, s, neighbours)[0],
+            lambda s: self.changed(key, s, neighbours),
             lambda s: s,
             wrapped,
         )
@@ -179,18 +163,13 @@ class Pressured(DrawnIntegrator):
     def observe(self, state: State) -> Info:
         """Energies; nothing is conserved."""
         info = self.integrator.observe(self._inner(state))
-        accepted = state.extra["barostat"].get("accepted")
-        return Info(info.potential_energy, info.kinetic_energy, None, accepted)
+        return Info(info.potential_energy, info.kinetic_energy)
 
-    def changed(
-        self, key: PRNGKeyArray, state: State, neighbours: Neighbours = None
-    ) -> tuple[State, BarostatInfo]:
+    def changed(self, key: PRNGKeyArray, state: State, neighbours: Neighbours = None) -> State:
         """The barostat alone, at once."""
-        context = Context(self.integrator, neighbours)
-        inner, memory, info = self.barostat.change(
-            key, self._inner(state), state.extra["barostat"], context
-        )
-        return self._wrapped(inner, state.extra["steps"], memory), info
+        context, memory = Context(self.integrator, neighbours), state.extra["barostat"]
+        inner, memory = self.barostat.change(key, self._inner(state), memory, context)
+        return self._wrapped(inner, state.extra["steps"], memory)
 
     def _inner(self, state: State) -> State:
         """The state as the integrator knows it."""

@@ -27,9 +27,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from isthmus.geometry.box import minimum_image
 from isthmus.simulate.barostats.molecules import Molecules
-from isthmus.simulate.barostats.pressured import Barostat, BarostatInfo, Context, box_volume
+from isthmus.simulate.barostats.pressured import Barostat, Context, box_volume
 from isthmus.simulate.barostats.settings import checked_axes, positive
 from isthmus.simulate.state import State
 from isthmus.units import BAR, BOLTZMANN
@@ -89,21 +88,13 @@ class StochasticCell(Barostat):
 
     def change(
         self, key: PRNGKeyArray, state: State, memory: dict[str, Array], context: Context
-    ) -> tuple[State, dict[str, Array], BarostatInfo]:
+    ) -> tuple[State, dict[str, Array]]:
         """One change: a virial, and the forces in the new box."""
         assert state.box is not None
         x, box = state.positions, state.box
         scale = self._scale(key, state, context)
         positions, velocities = self.molecules.scaled(x, state.velocities, scale)
-        after = context.renewed(state, positions, velocities, box * scale)
-        beyond = minimum_image(positions - x * scale, box)
-        info = BarostatInfo(
-            box_volume(box * scale),
-            jnp.ones((), bool),
-            jnp.sqrt(jnp.max(jnp.sum(beyond**2, axis=-1))),
-            jnp.max(jnp.abs(scale - 1)),
-        )
-        return after, memory, info
+        return context.renewed(state, positions, velocities, box * scale), memory
 
     def _scale(self, key: PRNGKeyArray, state: State, context: Context) -> Float[Array, "3"]:
         """Factors of the widths of the box."""
