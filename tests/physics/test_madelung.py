@@ -47,11 +47,11 @@ def test_madelung_constant(crystal, method, skew):
     none = np.zeros((0, 2), dtype=np.int32)
     neighbours = build_neighbours(positions, box, cutoff=cutoff, skin=0.0, exclusions=none)
     x, q, cell = (jnp.asarray(a) for a in (positions, charges, box))
-    i, j = neighbours.pairs[:, 0], neighbours.pairs[:, 1]
+    i, j = jnp.arange(len(x))[:, None], neighbours.rows
     r = jnp.linalg.norm(minimum_image(x[i] - x[j], cell), axis=-1)
     inside = neighbours.mask & (r < cutoff)
     kernel = real_space_coulomb(jnp.where(inside, r, 1.0), alpha)
-    energy = COULOMB * jnp.sum(jnp.where(inside, q[i] * q[j] * kernel, 0.0))
+    energy = 0.5 * COULOMB * jnp.sum(jnp.where(inside, q[i] * q[j] * kernel, 0.0))
     energy += self_energy(q, cell, alpha=alpha)
     if method == "ewald":
         energy += ewald_reciprocal_energy(x, q, cell, alpha=alpha, k_max=(22, 22, 22))

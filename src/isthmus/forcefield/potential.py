@@ -213,10 +213,7 @@ class Potential(eqx.Module):
 
 def _place(potential: Potential, positions: Array) -> Array:
     """Positions with virtual sites put where they belong."""
-    sites = potential.parameterization.virtual_sites
-    if sites is None:
-        return positions
-    return jnp.moveaxis(sites.apply(jnp.moveaxis(positions, -1, 0)), 0, -1)
+    return jnp.moveaxis(_placed_columns(potential, jnp.moveaxis(positions, -1, 0)), 0, -1)
 
 
 def _columns(positions: Array) -> Array:
@@ -226,20 +223,30 @@ def _columns(positions: Array) -> Array:
     return jnp.transpose(positions, (2, 1, 0))
 
 
+def _placed_columns(potential: Potential, positions: Array) -> Array:
+    """Positions (3, atoms, *conformers) with virtual sites put where they belong."""
+    sites = potential.parameterization.virtual_sites
+    return positions if sites is None else sites.apply(positions)
+
+
 def _totals(potential: Potential, positions: Array, box, neighbours) -> dict[str, Array]:
     """Energy of each term for positions (3, atoms, *conformers)."""
-    sites = potential.parameterization.virtual_sites
-    if sites is not None:
-        positions = sites.apply(positions)
+    positions = _placed_columns(potential, positions)
+    result = _bonded_totals(potential, positions, box)
+    lists = neighbours or (None,) * len(potential.pair_groups)
+    for group, pairs in zip(potential.pair_groups, lists, strict=True):
+        result |= _each(lambda x, g=group, p=pairs: g.energies(x, box, p), positions)
+    return result
+
+
+def _bonded_totals(potential: Potential, positions: Array, box) -> dict[str, Array]:
+    """Energy of each term, 0 for those of pair groups; sites stand where they belong."""
     result = {
         name: jnp.zeros(positions.shape[2:], positions.dtype) for name in potential.term_names
     }
     for evaluator in potential.evaluators:
         for name, energies in evaluator.energies(positions, box).items():
             result[name] = jnp.sum(energies, axis=0)
-    lists = neighbours or (None,) * len(potential.pair_groups)
-    for group, pairs in zip(potential.pair_groups, lists, strict=True):
-        result |= _each(lambda x, g=group, p=pairs: g.energies(x, box, p), positions)
     for special in potential.parameterization.specials:
         result[special.name] = _each(lambda x, s=special: s.energy(x, box), positions)
     return result
@@ -267,9 +274,30 @@ def _term_energies(potential, positions, box, neighbours):
 
 def _energy_and_forces(potential, positions, box, neighbours):
     columns = _columns(positions)
-    energy, pull = jax.vjp(lambda x: _energy_of_columns(potential, x, box, neighbours), columns)
-    (gradient,) = pull(jnp.ones_like(energy))
-    return EnergyAndForces(energy, -jnp.transpose(gradient))
+    if neighbours is None or positions.ndim > 2:
+        energy, pull = jax.vjp(lambda x: _energy_of_columns(potential, x, box, neighbours), columns)
+        (gradient,) = pull(jnp.ones_like(energy))
+        return EnergyAndForces(energy, -jnp.transpose(gradient))
+    placed, pull_sites = jax.vjp(lambda x: _placed_columns(potential, x), columns)
+    listed = [
+        (group, lists)
+        for group, lists in zip(potential.pair_groups, neighbours, strict=True)
+        if lists is not None
+    ]
+
+    def others(x):
+        totals = _bonded_totals(potential, x, box)
+        for group, lists in zip(potential.pair_groups, neighbours, strict=True):
+            if lists is None:
+                totals |= group.energies(x, box, None)
+        beyond = [e for group, _ in listed for e in group.reciprocal_energies(x, box).values()]
+        return sum([*totals.values(), *beyond], jnp.zeros((), x.dtype))
+
+    energy, gradient = jax.value_and_grad(others)(placed)
+    for group, lists in listed:
+        own, slope = group.listed_energy_and_gradient(placed, box, lists)
+        energy, gradient = energy + own, gradient + slope
+    return EnergyAndForces(energy, -jnp.transpose(pull_sites(gradient)[0]))
 
 
 def _virial(potential, positions, box, neighbours):

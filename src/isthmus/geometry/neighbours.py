@@ -1,17 +1,17 @@
-"""Neighbour lists: padded half lists of pairs, built on the host and used under jit.
+"""Neighbour lists: for each atom a row of its neighbours, built on the host and used under jit.
 
-The list is built by vesin (cell lists, memory linear in atoms), sorted, freed of excluded pairs
-and padded to a capacity, so that rebuilding it during a simulation changes no shape and compiles
-nothing. An energy loop over a list is::
+Close pairs are found by vesin (cell lists, time and memory linear in atoms), freed of excluded ones
+and laid out as one row for each atom, each pair in both of its rows, padded to a common width, so
+that rebuilding a list during a simulation changes no shape and compiles nothing. A sum over the
+row of an atom needs no scatter, which is what makes rows fast; an energy loop is::
 
-    first, second = neighbours.pairs[:, 0], neighbours.pairs[:, 1]
-    real = first != second                     # padding is the pair (n_atoms - 1, n_atoms - 1)
+    first, second = jnp.arange(n_atoms)[:, None], neighbours.rows
+    real = first != second                     # padding is the atom itself
     inside = real & (r2 < cutoff**2)           # the list reaches to cutoff + skin
     r = jnp.sqrt(jnp.where(inside, r2, 1.0))   # no NaN from the padding's r = 0
-    energy = jnp.sum(jnp.where(inside, pair_energy(r), 0.0))
+    energy = 0.5 * jnp.sum(jnp.where(inside, pair_energy(r), 0.0))
 
-Every index is in bounds, and `first` ascends to the end of the padding: gathers may use
-`mode="promise_in_bounds"`, segment sums over it `indices_are_sorted=True`.
+Every index is in bounds: gathers may use `mode="promise_in_bounds"`.
 """
 
 import equinox as eqx
@@ -19,31 +19,34 @@ import jax.numpy as jnp
 import numpy as np
 import vesin
 from jaxtyping import Array, Bool, Float, Int
+from scipy.sparse import coo_array
 
 from isthmus.errors import InputError
 from isthmus.geometry.box import check_box, check_cutoff, inverse_box, minimum_image
 
 __all__ = ["NeighbourList", "all_pairs", "build_neighbours", "is_stale"]
 
-# Capacities are multiples of this, and leave this fraction for the list to grow.
-_CAPACITY_STEP = 256
-_CAPACITY_MARGIN = 0.05
+# Widths are multiples of this, and leave this fraction for the rows to grow.
+_WIDTH_STEP = 8
+_WIDTH_MARGIN = 0.05
+
+_AT_ONCE = 1 << 24  # entries compared with excluded pairs at once
 
 
 class NeighbourList(eqx.Module):
-    """All pairs of atoms within `cutoff + skin`, each once, without the excluded ones.
+    """The neighbours of each atom within `cutoff + skin`, without the excluded ones.
 
     Attributes:
-        pairs: (pairs, 2) atom indices i < j, sorted by i and then j; padded at the end with
-            (n_atoms - 1, n_atoms - 1), the only rows where both indices are the same.
-        n_pairs: number of rows that are no padding [1].
+        rows: (atoms, width) atom indices, in no order that means anything; padded with the atom
+            that the row belongs to.
+        n_pairs: number of pairs; each stands in two rows [1].
         positions: positions the list was built for [nm].
         box: box the list was built for [nm], or None.
         cutoff: interaction cutoff [nm].
         skin: extra reach of the list [nm].
     """
 
-    pairs: Int[Array, "pairs 2"]
+    rows: Int[Array, "atoms width"]
     n_pairs: Int[Array, ""]
     positions: Float[Array, "atoms 3"]
     box: Float[Array, "3 3"] | None
@@ -51,14 +54,14 @@ class NeighbourList(eqx.Module):
     skin: float = eqx.field(static=True)
 
     @property
-    def capacity(self) -> int:
-        """Number of rows of `pairs`, padding included."""
-        return self.pairs.shape[0]
+    def width(self) -> int:
+        """Number of columns of `rows`, padding included."""
+        return self.rows.shape[1]
 
     @property
-    def mask(self) -> Bool[Array, " pairs"]:
-        """True for pairs, False for padding."""
-        return self.pairs[:, 0] != self.pairs[:, 1]
+    def mask(self) -> Bool[Array, "atoms width"]:
+        """True for neighbours, False for padding."""
+        return self.rows != jnp.arange(self.rows.shape[0], dtype=self.rows.dtype)[:, None]
 
 
 def build_neighbours(
@@ -68,7 +71,7 @@ def build_neighbours(
     cutoff: float,
     skin: float,
     exclusions: Int[np.ndarray, "exclusions 2"],
-    capacity: int | None = None,
+    width: int | None = None,
 ) -> NeighbourList:
     """Neighbour list of `positions` [nm] in `box` [nm]; runs on the host.
 
@@ -78,32 +81,21 @@ def build_neighbours(
         cutoff: interaction cutoff [nm].
         skin: extra reach [nm]; the list stays valid until an atom has moved by skin/2.
         exclusions: pairs of atoms that never interact, in any order, repeats allowed.
-        capacity: rows of the padded list, usually `previous.capacity`; None to choose one.
+        width: columns of the rows, usually `previous.width`; None to choose one.
 
     Raises:
         InputError: positions that are not finite, a box that is not in reduced form or smaller
-            than twice the cutoff, or more pairs than `capacity`.
+            than twice the cutoff, or an atom with more neighbours than `width`.
     """
     host_positions = np.asarray(positions, dtype=np.float64)
     host_box = None if box is None else np.asarray(box, dtype=np.float64)
     _check(host_positions, host_box, cutoff, skin)
-    keys = _pair_keys(host_positions, host_box, cutoff + skin)
-    n_atoms = len(host_positions)
-    keys = _without(keys, np.asarray(exclusions, dtype=np.int64), n_atoms)
-    if capacity is None:
-        capacity = _roomy_capacity(len(keys))
-    if len(keys) > capacity:
-        raise InputError(
-            f"The neighbour list has {len(keys)} pairs, more than its capacity of {capacity}. "
-            "Build it again without a capacity; a much denser system than before points to "
-            "atoms that have collapsed onto each other."
-        )
-    pairs = np.full((capacity, 2), max(n_atoms - 1, 0), dtype=np.int32)
-    np.floor_divide(keys, n_atoms, out=pairs[: len(keys), 0], casting="unsafe")
-    np.remainder(keys, n_atoms, out=pairs[: len(keys), 1], casting="unsafe")
+    first, second = _close_pairs(host_positions, host_box, cutoff + skin)
+    rows = _rows(first, second, len(host_positions), width)
+    taken_out = _exclude(rows, np.asarray(exclusions, dtype=np.int64))
     return NeighbourList(
-        pairs=jnp.asarray(pairs),
-        n_pairs=jnp.asarray(len(keys), dtype=jnp.int32),
+        rows=jnp.asarray(rows),
+        n_pairs=jnp.asarray(len(first) - taken_out, dtype=jnp.int32),
         positions=jnp.asarray(positions),
         box=None if box is None else jnp.asarray(box),
         cutoff=float(cutoff),
@@ -173,15 +165,15 @@ def _check(
         check_cutoff(box, cutoff)
 
 
-def _pair_keys(
+def _close_pairs(
     positions: Float[np.ndarray, "atoms 3"],
     box: Float[np.ndarray, "3 3"] | None,
     reach: float,
-) -> Int[np.ndarray, " pairs"]:
-    """Sorted keys i * n_atoms + j, i < j, of all pairs whose nearest images lie within reach."""
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+    """Atoms i and j of all pairs whose nearest images lie within reach, each pair once."""
     n_atoms = len(positions)
     if n_atoms < 2:
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     calculator = vesin.NeighborList(cutoff=reach, full_list=False)
     first, second = calculator.compute(
         points=positions,
@@ -190,15 +182,53 @@ def _pair_keys(
         quantities="ij",
     )
     first, second = first.astype(np.int64), second.astype(np.int64)
-    keys = np.minimum(first, second)
-    keys *= n_atoms
-    keys += np.maximum(first, second, out=first)
-    keys.sort()
     if box is not None and 2 * reach > np.diagonal(box).min():
         # The list reaches beyond half the box: drop further images of a pair, and self images.
-        keys = np.unique(keys)
-        keys = keys[keys // n_atoms != keys % n_atoms]
-    return keys
+        keys = np.unique(np.minimum(first, second) * n_atoms + np.maximum(first, second))
+        first, second = keys // n_atoms, keys % n_atoms
+        apart = first != second
+        first, second = first[apart], second[apart]
+    return first, second
+
+
+def _rows(
+    first: Int[np.ndarray, " pairs"],
+    second: Int[np.ndarray, " pairs"],
+    n_atoms: int,
+    width: int | None,
+) -> Int[np.ndarray, "atoms width"]:
+    """Neighbours of each atom, padded with the atom itself; raises `InputError` on overflow."""
+    ends = np.concatenate([first, second]), np.concatenate([second, first])
+    table = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_atoms, n_atoms))
+    table = table.tocsr()
+    counts = np.diff(table.indptr)
+    most = int(counts.max(initial=0))
+    if width is None:
+        width = -(-(int(most * (1 + _WIDTH_MARGIN)) + 1) // _WIDTH_STEP) * _WIDTH_STEP
+    if most > width:
+        raise InputError(
+            f"An atom has {most} neighbours, more than the width of {width} of the list. Build it "
+            "again without a width; a much denser system than before points to atoms that have "
+            "collapsed onto each other."
+        )
+    rows = np.repeat(np.arange(n_atoms, dtype=np.int32)[:, None], width, axis=1)
+    rows[np.arange(width) < counts[:, None]] = table.indices
+    return rows
+
+
+def _exclude(
+    rows: Int[np.ndarray, "atoms width"], exclusions: Int[np.ndarray, "exclusions 2"]
+) -> int:
+    """Replace excluded neighbours by padding, in place; the number of pairs that were there."""
+    if len(exclusions) == 0 or len(rows) == 0:
+        return 0
+    both = np.unique(np.concatenate([exclusions, exclusions[:, ::-1]]), axis=0)
+    found = 0
+    for block in np.array_split(both, max(1, both.size * rows.shape[1] // _AT_ONCE)):
+        pair, column = np.nonzero(rows[block[:, 0]] == block[:, 1:])
+        rows[block[pair, 0], column] = block[pair, 0]
+        found += len(pair)
+    return found // 2
 
 
 def _without(
@@ -214,9 +244,3 @@ def _without(
     keep = np.ones(len(keys), dtype=bool)
     keep[places[keys[places] == excluded]] = False
     return keys[keep]
-
-
-def _roomy_capacity(n_pairs: int) -> int:
-    """Capacity with room for the fluctuations of a liquid, in few distinct sizes."""
-    wanted = int(n_pairs * (1 + _CAPACITY_MARGIN)) + 1
-    return -(-wanted // _CAPACITY_STEP) * _CAPACITY_STEP

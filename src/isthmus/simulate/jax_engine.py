@@ -18,7 +18,7 @@ from isthmus.errors import InputError
 from isthmus.forcefield.potential import Potential
 from isthmus.simulate.advance import advance, on_device, start, works_in_float64
 from isthmus.simulate.mechanics import Mechanics
-from isthmus.simulate.neighbour_upkeep import capacities, padded
+from isthmus.simulate.neighbour_upkeep import padded, widths
 from isthmus.simulate.record import Record
 from isthmus.simulate.state import Integrator, State
 from isthmus.simulate.surface import Neighbours, Surface
@@ -140,7 +140,7 @@ class JaxEngine:
         return True
 
     def _lists(self, positions: np.ndarray, box: np.ndarray | None) -> Neighbours:
-        room = () if self._neighbours is None else capacities(self._neighbours)
+        room = () if self._neighbours is None else widths(self._neighbours)
         self._built_for = (positions, box)
         return padded(self._surface.neighbours(positions, box, skin=SKIN), room)
 
@@ -197,7 +197,7 @@ class JaxEngine:
             found["lists.positions"] = positions
             if box is not None:
                 found["lists.box"] = box
-            found["lists.rows"] = np.array(capacities(self._neighbours))
+            found["lists.widths"] = np.array(widths(self._neighbours))
         return found
 
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
@@ -220,7 +220,7 @@ class JaxEngine:
         if self._neighbours is not None:
             self._built_for = (snapshot["lists.positions"], snapshot.get("lists.box"))
             made = self._surface.neighbours(*self._built_for, skin=SKIN)
-            self._neighbours = padded(made, tuple(int(n) for n in snapshot["lists.rows"]))
+            self._neighbours = padded(made, tuple(int(n) for n in snapshot["lists.widths"]))
 
     def term_energies(
         self, positions: Float[np.ndarray, "atoms 3"], box: Float[np.ndarray, "3 3"] | None

@@ -11,39 +11,41 @@ import numpy as np
 from isthmus.geometry.neighbours import NeighbourList
 from isthmus.simulate.surface import Neighbours
 
-__all__ = ["capacities", "padded"]
+__all__ = ["padded", "widths"]
 
 _ROOM: Final = 1.1
-"""A list that has outgrown its room gets this many times what it needs"""
+"""A list that has outgrown its width gets this many times what it needs"""
 
 
-def capacities(neighbours: Neighbours) -> tuple[int, ...]:
-    """Rows of each list."""
-    return tuple(one.capacity for one in _lists(neighbours))
+def widths(neighbours: Neighbours) -> tuple[int, ...]:
+    """Columns of each list."""
+    return tuple(one.width for one in _lists(neighbours))
 
 
 def padded(neighbours: Neighbours, room: tuple[int, ...]) -> Neighbours:
-    """The same lists with at least so many rows each: equal shapes compile nothing new.
+    """The same lists with so many columns each as before: equal shapes compile nothing new.
 
     Args:
         neighbours: of a surface.
-        room: rows that the lists before had; empty for none before.
+        room: columns that the lists before had; empty for none before.
     """
     wanted = iter(room or (0,) * len(_lists(neighbours)))
 
     def enlarge(one: Any) -> Any:
         if not isinstance(one, NeighbourList):
             return one
-        rows = next(wanted)
-        n_pairs = int(one.n_pairs)
-        if n_pairs > rows or not rows:
-            rows = max(int(n_pairs * _ROOM), one.capacity)
-        pairs = np.asarray(one.pairs)
-        last = len(one.positions) - 1
-        # Rows beyond the pairs are padding, which may be cut as well as lengthened
-        whole = np.full((rows, 2), last, dtype=pairs.dtype)
-        whole[:n_pairs] = pairs[:n_pairs]
-        return eqx.tree_at(lambda made: made.pairs, one, jnp.asarray(whole))
+        width, rows = next(wanted), np.asarray(one.rows)
+        itself = np.arange(len(rows), dtype=rows.dtype)[:, None]
+        most = int((rows != itself).sum(axis=1).max(initial=0))
+        if most > width or not width:
+            width = max(int(most * _ROOM), one.width)
+        # Padding stands anywhere where pairs were excluded, so neighbours move to the front
+        if width < one.width:
+            rows = np.take_along_axis(rows, np.argsort(rows == itself, axis=1, kind="stable"), 1)
+        whole = np.repeat(itself, width, axis=1)
+        kept = min(width, one.width)
+        whole[:, :kept] = rows[:, :kept]
+        return eqx.tree_at(lambda made: made.rows, one, jnp.asarray(whole))
 
     return _mapped(enlarge, neighbours)
 

@@ -6,6 +6,7 @@ it at long range.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -36,6 +37,7 @@ from isthmus.units import COULOMB
 __all__ = ["PairGroup", "PairTerm", "excluded_table"]
 
 _BLOCK = 1 << 18  # pairs evaluated at once where memory must stay linear
+_ROW_BLOCK = 1 << 15  # pairs of rows evaluated at once: what a core keeps in its cache
 
 
 class PairTerm(eqx.Module):
@@ -119,16 +121,25 @@ class PairGroup(eqx.Module):
         if not self.needs_neighbours:
             return self._all_pairs(positions, box)
         assert neighbours is not None
-        result = self._listed_pairs(positions, box, neighbours.pairs)
+        result = self._listed_pairs(positions, box, neighbours.rows)
+        for name, energy in self.reciprocal_energies(positions, box).items():
+            result[name] += energy
+        return result
+
+    def reciprocal_energies(
+        self, positions: Float[Array, "3 atoms"], box: Float[Array, "3 3"] | None
+    ) -> dict[str, Float[Array, ""]]:
+        """What the terms have beyond the pairs of a list: sums over the reciprocal lattice."""
+        result: dict[str, Array] = {}
         if not self.method.is_ewald:
             return result
         assert box is not None
         for pair_term in self.terms:
             name, kind = pair_term.term.name, pair_term.term.long_range
             if kind == "coulomb":
-                result[name] += self._reciprocal_coulomb(pair_term, positions, box)
+                result[name] = self._reciprocal_coulomb(pair_term, positions, box)
             if kind == "dispersion" and self.method.method == "ljpme":
-                result[name] += self._reciprocal_dispersion(pair_term, positions, box)
+                result[name] = self._reciprocal_dispersion(pair_term, positions, box)
         return result
 
     def _pair_energies(
@@ -176,21 +187,57 @@ class PairGroup(eqx.Module):
         self,
         positions: Float[Array, "3 atoms"],
         box: Float[Array, "3 3"] | None,
-        pairs: Int[Array, "pairs 2"],
+        rows: Int[Array, "atoms width"],
     ) -> dict[str, Float[Array, ""]]:
-        """Sum over a neighbour list in blocks, recomputed for the gradient."""
-        n_blocks = max(1, -(-pairs.shape[0] // _BLOCK))
-        size = -(-pairs.shape[0] // n_blocks)
-        filler = jnp.full((n_blocks * size - pairs.shape[0], 2), positions.shape[1] - 1, jnp.int32)
-        blocks = jnp.concatenate([pairs, filler]).reshape(n_blocks, size, 2)
+        """Sum over a neighbour list in blocks of rows, recomputed for the gradient."""
 
-        def one(block: Int[Array, "pairs 2"]) -> dict[str, Array]:
-            first, second = block[:, 0], block[:, 1]
-            square = self._square(positions, box, first, second)
-            inside = (first != second) & (square < self.method.reach**2)
-            return self._masked(square, inside, first, second)
+        def one(block: tuple[Array, Array]) -> dict[str, Array]:
+            first, second, _, square, inside = self._block(positions, box, *block)
+            energies = self._masked(square, inside, first, second)
+            return {name: 0.5 * energy for name, energy in energies.items()}
 
-        return _sum_blocks(one, blocks)
+        return _sum_blocks(one, _row_blocks(rows))
+
+    def listed_energy_and_gradient(
+        self,
+        positions: Float[Array, "3 atoms"],
+        box: Float[Array, "3 3"] | None,
+        neighbours: NeighbourList,
+    ) -> tuple[Float[Array, ""], Float[Array, "3 atoms"]]:
+        """Energy of all terms over a neighbour list [kJ/mol], and its gradient [kJ/mol/nm].
+
+        What differentiating the energy gives too, but without a scatter: the derivative of each
+        pair by its squared distance is propagated forwards, and summed along the row of each atom.
+        """
+
+        def one(block: tuple[Array, Array]) -> tuple[Array, Array]:
+            first, second, steps, square, inside = self._block(positions, box, *block)
+
+            def energies(square: Array) -> Array:
+                r = jnp.sqrt(square)
+                return sum(
+                    (self._pair_energies(t, r, first, second) for t in self.terms),
+                    jnp.zeros_like(r),
+                )
+
+            safe = jnp.where(inside, square, 1.0)
+            energy, slope = jax.jvp(energies, (safe,), (jnp.ones_like(safe),))
+            energy = 0.5 * jnp.sum(jnp.where(inside, energy, 0.0))
+            slope = jnp.where(inside, -2 * slope, 0.0)
+            return energy, jnp.stack([jnp.sum(slope * step, axis=1) for step in steps])
+
+        energies, gradients = jax.lax.map(one, _row_blocks(neighbours.rows))
+        gradient = jnp.moveaxis(gradients, 1, 0).reshape(3, -1)[:, : positions.shape[1]]
+        return jnp.sum(energies), gradient
+
+    def _block(
+        self, positions: Array, box: Array | None, atoms: Array, second: Array
+    ) -> tuple[Array, Array, tuple[Array, ...], Array, Array]:
+        """Some rows of a list: both atoms, displacement, its square, whether it counts."""
+        first = atoms[:, None]
+        steps = self._steps(positions, box, first, second)
+        square = steps[0] * steps[0] + steps[1] * steps[1] + steps[2] * steps[2]
+        return first, second, steps, square, (first != second) & (square < self.method.reach**2)
 
     def _all_pairs(
         self, positions: Float[Array, "3 atoms"], box: Float[Array, "3 3"] | None
@@ -215,13 +262,18 @@ class PairGroup(eqx.Module):
 
         return _sum_blocks(one, jnp.asarray(rows, jnp.int32))
 
+    def _steps(
+        self, positions: Array, box: Array | None, first: Array, second: Array
+    ) -> tuple[Float[Array, "*shape"], ...]:
+        """Displacements from the first to the second atom [nm]."""
+        steps = [rows_of(positions[c], second) - rows_of(positions[c], first) for c in range(3)]
+        return minimum_image_xyz(*steps, box if self.periodic else None)
+
     def _square(
         self, positions: Array, box: Array | None, first: Array, second: Array
     ) -> Float[Array, "*shape"]:
         """Squared distances [nm²]."""
-        steps = [rows_of(positions[c], second) - rows_of(positions[c], first) for c in range(3)]
-        cell = box if self.periodic else None
-        dx, dy, dz = minimum_image_xyz(steps[0], steps[1], steps[2], cell)
+        dx, dy, dz = self._steps(positions, box, first, second)
         return dx * dx + dy * dy + dz * dz
 
     def _masked(
@@ -271,11 +323,24 @@ class PairGroup(eqx.Module):
         )
 
 
-def _sum_blocks(one: Callable[[Array], dict[str, Array]], blocks: Array) -> dict[str, Array]:
+def _row_blocks(rows: Int[Array, "atoms width"]) -> tuple[Array, Array]:
+    """Atoms (blocks, rows), their neighbours (blocks, rows, width); empty rows at the end."""
+    n_atoms, width = rows.shape
+    size = max(1, min(n_atoms, _ROW_BLOCK // max(width, 1)))
+    n_blocks = -(-n_atoms // size)
+    atoms = np.minimum(np.arange(n_blocks * size, dtype=np.int32), n_atoms - 1)
+    # A padded row must be empty, not the last one again
+    empty = jnp.full((n_blocks * size - n_atoms, width), n_atoms - 1, rows.dtype)
+    table = jnp.concatenate([rows, empty]).reshape(n_blocks, size, width)
+    return jnp.asarray(atoms.reshape(n_blocks, size)), table
+
+
+def _sum_blocks(one: Callable[[Any], dict[str, Array]], blocks: Any) -> dict[str, Array]:
     """Σ one(block), keeping one block in memory at a time, in the gradient too."""
-    if blocks.shape[0] == 1:
-        return one(blocks[0])
-    zero = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(one, blocks[0]))
+    first = jax.tree.map(lambda leaf: leaf[0], blocks)
+    if len(jax.tree.leaves(blocks)[0]) == 1:
+        return one(first)
+    zero = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(one, first))
     step = jax.checkpoint(lambda total, block: (jax.tree.map(jnp.add, total, one(block)), None))
     return jax.lax.scan(step, zero, blocks)[0]
 
