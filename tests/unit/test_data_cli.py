@@ -1,6 +1,7 @@
 """`isthmus data`: what it shows and writes, and what it refuses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,32 @@ def test_split(run: Any) -> None:
     assert "exists" in run(line)[2]
     assert run(line + " --overwrite")[0] == 0
     assert "frames" in run("data split data.h5 --by frames -o frames.json")[1]
+
+
+@pytest.mark.parametrize(
+    "line", ["convert bad.h5 out.h5", "convert bad.h5 out.xyz", "split bad.h5 -o out.json"]
+)
+def test_what_only_all_molecules_show_is_refused_in_hdf5_too(run: Any, line: str) -> None:
+    wrong = [
+        replace(entry, forces=-entry.forces)
+        for entry in open_dataset("data.h5")
+        if entry.forces is not None
+    ]
+    write_dataset(Dataset.create(wrong), "bad.h5")
+    before = sorted(path.name for path in Path().iterdir())
+    code, out, err = run(f"data {line}")
+    assert (code, out) == (2, "")
+    assert err.startswith("isthmus: error: bad.h5: forces-sign: ")
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
+def test_warnings_are_shown_on_the_way(run: Any) -> None:
+    unstated = [replace(entry, level_of_theory="") for entry in open_dataset("data.h5")]
+    write_dataset(Dataset.create(unstated), "bare.h5")
+    for line in ("convert bare.h5 out.h5", "split bare.h5 --fractions 0.5,0.5 -o out.json"):
+        code, _, err = run(f"data {line}")
+        assert code == 0, err
+        assert err.startswith("isthmus: warning: bare.h5: level-of-theory-missing: ")
 
 
 def test_convert_there_and_back(run: Any) -> None:

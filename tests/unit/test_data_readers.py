@@ -11,8 +11,18 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from data_springs import springs  # pyright: ignore[reportMissingImports]
 
-from isthmus.data import Entry, Stated, check_dataset, read_dataset
+from isthmus.data import (
+    Entry,
+    Stated,
+    check_dataset,
+    read_dataset,
+    split_dataset,
+    write_dataset,
+    write_xyz,
+)
+from isthmus.data.summary import summarise
 from isthmus.errors import InputError
+from isthmus.train.batch import Frames
 from isthmus.units import ANGSTROM, ELECTRONVOLT, HARTREE, KILOCALORIE
 
 PER = ELECTRONVOLT / ANGSTROM
@@ -209,7 +219,7 @@ def test_md17_and_rmd17(entry: Entry, tmp_path: Path) -> None:
     path = npz(tmp_path / "rmd17_ethanol.npz", entry)
     stated = Stated(temperature=500.0, level_of_theory="PBE/def2-SVP")
     read = read_dataset(path, stated=stated)[0]
-    assert read.name == "rmd17_ethanol"
+    assert read.name == "CCO"
     assert read.smiles == "CCO"
     assert read.level_of_theory == "PBE/def2-SVP"
     assert read.temperatures is not None
@@ -252,9 +262,7 @@ def test_bad_npz(entry: Entry, tmp_path: Path) -> None:
         read_dataset(npz(path, entry), stated=Stated(energy_key="E"))
 
 
-@pytest.mark.parametrize("smiles", [None, "whole", "letters"])
-def test_ani1(entry: Entry, tmp_path: Path, smiles: str | None) -> None:
-    path = tmp_path / "ani.h5"
+def ani(path: Path, entry: Entry, smiles: str | None = None) -> Path:
     with h5py.File(path, "w") as file:
         group = file.create_group("gdb11_s03/gdb11_s03-0")
         group["species"] = np.array([s.encode() for s in entry.topology.elements])
@@ -264,6 +272,12 @@ def test_ani1(entry: Entry, tmp_path: Path, smiles: str | None) -> None:
             group["smiles"] = "OCC"
         elif smiles == "letters":
             group["smiles"] = np.array([b"O", b"C", b"C"])
+    return path
+
+
+@pytest.mark.parametrize("smiles", [None, "whole", "letters"])
+def test_ani1(entry: Entry, tmp_path: Path, smiles: str | None) -> None:
+    path = ani(tmp_path / "ani.h5", entry, smiles)
     dataset = read_dataset(path, stated=Stated(level_of_theory="wB97X/6-31G(d)"))
     read = dataset["gdb11_s03/gdb11_s03-0"]
     assert read.forces is None
@@ -276,3 +290,54 @@ def test_ani1(entry: Entry, tmp_path: Path, smiles: str | None) -> None:
         file["gdb11_s03/gdb11_s03-0/energies"] = np.zeros(12)
     with pytest.raises(InputError, match="energies-zero"):
         read_dataset(path)[0]
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a.npz", "a.h5"])
+def test_a_file_that_is_renamed_holds_the_same_data(
+    entry: Entry, tmp_path: Path, name: str
+) -> None:
+    """Splits and checkpoints know data by their digest."""
+    path = tmp_path / name
+    if path.suffix == ".xyz":
+        saved(path, frames(entry))
+    else:
+        (npz if path.suffix == ".npz" else ani)(path, entry)
+    before = read_dataset(path).in_memory()
+    renamed = path.rename(path.with_stem("b"))
+    after = read_dataset(renamed)
+    assert (after.names, after.digest) == (before.names, before.digest)
+    assert after.source == renamed.name
+
+
+def test_labels_that_some_frames_lack_are_kept_frame_by_frame(entry: Entry, xyz: Path) -> None:
+    made = frames(entry)
+    for k, atoms in enumerate(made):
+        if k != 3:
+            atoms.info["dipole"] = [0.1 * k, 0.0, 0.0]
+            atoms.info["temperature"] = 300.0
+        if k != 5:
+            atoms.arrays["charges"] = np.linspace(-0.1, 0.1, len(atoms))
+    read = read_dataset(saved(xyz, made))
+    assert check_dataset(read) == ()
+
+    def missing(array: np.ndarray | None) -> list[int]:
+        assert array is not None
+        return np.flatnonzero(np.isnan(array.reshape(12, -1)).any(axis=1)).tolist()
+
+    def assert_kept(one: Entry) -> None:
+        assert missing(one.dipoles) == missing(one.temperatures) == [3]
+        assert missing(one.charges) == [5]
+        assert one.dipoles is not None
+        np.testing.assert_allclose(one.dipoles[4], [0.4 * ANGSTROM, 0, 0])
+
+    assert_kept(read[0])
+    known = Frames.of(read[0])
+    assert np.flatnonzero(known.has_charges == 0).tolist() == [5]
+    assert np.flatnonzero(known.has_dipole == 0).tolist() == [3]
+    assert summarise(read).temperatures == {300.0: 11}
+    write_dataset(read, xyz.with_suffix(".h5"))
+    write_xyz(read, xyz.with_name("copy.xyz"))
+    assert read_dataset(xyz.with_suffix(".h5")).digest == read.digest
+    assert_kept(read_dataset(xyz.with_name("copy.xyz"))[0])
+    with pytest.raises(InputError, match=r"1 of 12 frames of molecule 'CCO' have no temperature"):
+        split_dataset(read, "temperature")

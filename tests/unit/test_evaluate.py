@@ -1,13 +1,16 @@
 """Errors against closed forms; predictions against those of one molecule at a time."""
 
 import dataclasses
+import io
 import json
 
 import numpy as np
 import pytest
 from data_springs import springs  # pyright: ignore[reportMissingImports]
+from rich.console import Console
 
 from isthmus.chemistry.environments import Domain
+from isthmus.cli.evaluate_tables import evaluation_tables
 from isthmus.data import Entry
 from isthmus.errors import InputError
 from isthmus.evaluate.as_json import evaluation_as_json
@@ -225,6 +228,42 @@ def test_a_temperature_must_be_positive() -> None:
         judged((entry, of(entry)), temperature=0.0)
 
 
+def test_charges_and_the_dipoles_they_make() -> None:
+    """In frames that are labelled; ions have no dipole."""
+    entry = springs("CO", 4, charges=True)
+    charges = np.array([0.3, -0.3, 0.1, 0.1, -0.2, 0.0])
+    dipoles = np.einsum("a,fac->fc", charges, entry.positions) - [0.03, 0.0, 0.0]
+    labels = np.zeros((4, 6)) + charges - 0.02
+    dipoles[1], labels[2] = np.nan, np.nan
+    entry = dataclasses.replace(
+        entry, charges=labels, dipoles=dipoles, temperatures=np.array([3.0, 3, 4, 4])
+    )
+    ion = dataclasses.replace(
+        springs("C[NH3+]", 2), charges=np.zeros((2, 8)) + 0.1, dipoles=np.zeros((2, 3))
+    )
+    found = judged(
+        (entry, dataclasses.replace(of(entry), charges=charges)),
+        (ion, dataclasses.replace(of(ion), charges=np.full(8, 0.14))),
+        (springs("CCO", 2), of(springs("CCO", 2))),
+    )
+    content = as_json(found)
+    # 18 charges are off by 0.02 e, those of the ion by 0.04 e; dipoles by 0.03 e nm along x.
+    assert content["charge_rmse"] == pytest.approx(np.sqrt((18 * 0.02**2 + 16 * 0.04**2) / 34))
+    assert content["dipole_rmse"] == pytest.approx(0.3 / np.sqrt(3))
+    assert [row["charge_rmse"] for row in content["per_molecule"]] == [
+        pytest.approx(0.02),
+        pytest.approx(0.04),
+        None,
+    ]
+    text = Console(width=200, file=io.StringIO(), record=True)
+    text.print(next(iter(evaluation_tables(found, worst=0))))
+    assert "dipole RMSE [e Å]" in text.export_text()
+    without = Console(width=200, file=io.StringIO(), record=True)
+    plain = judged((springs("CO", 4), of(springs("CO", 4))))
+    without.print(next(iter(evaluation_tables(plain, worst=0))))
+    assert "RMSE [e" not in without.export_text()
+
+
 def test_metrics_of_nothing_are_none() -> None:
     found = metrics([])
     assert found.force_rmse is found.energy_rmse is found.sigma_delta_u is None
@@ -259,6 +298,11 @@ def test_many_molecules_at_once_equal_one_by_one(name: str) -> None:
         alone = potential.energy_and_forces(entry.positions)
         np.testing.assert_allclose(found.energies, alone.energy, rtol=rtol, atol=atol)
         np.testing.assert_allclose(found.forces, alone.forces, rtol=rtol, atol=atol)
+        own = force_field(entry).parameterise(entry.topology)
+        bound = [*own.terms, *(term for group in own.pair_groups for term in group.terms)]
+        (coulomb,) = (term for term in bound if term.term.name == "coulomb")
+        assert found.charges is not None
+        np.testing.assert_allclose(found.charges, coulomb.values["charge"], atol=1e-6)
 
 
 def test_molecules_that_cannot_be_evaluated_say_why() -> None:

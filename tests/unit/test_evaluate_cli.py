@@ -1,6 +1,7 @@
 """`isthmus evaluate`: what it shows and writes, and what it refuses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from isthmus.chemistry.environments import Domain
 from isthmus.cli import main
 from isthmus.data import Dataset, Entry, open_dataset, split_dataset, write_dataset, write_split
 from isthmus.designs.schema import parse_design
+from isthmus.evaluate.ensemble import EnsembleEvaluation, evaluate_ensemble
 from isthmus.forcefield.file import save_force_field
 from isthmus.forcefield.forcefield import ForceField
 
@@ -186,6 +188,41 @@ def test_an_ensemble_and_its_calibration(run: Any) -> None:
     assert code == 0, err
     content = json.loads(Path("same.json").read_text())["ensemble"]
     assert content["uncalibrated"]["force"] is content["calibrated"] is None
+
+
+def test_a_calibration_on_energies_alone(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    held = spring_labels(springs("CCO", 12, seed=9))
+    write_dataset(Dataset.create([replace(held, forces=None)]), "energies.h5")
+    line = "evaluate spring.toml data.h5 --ensemble stiff.toml --json both.json --report both"
+    code, out, err = run(line + " --calibrate energies.h5")
+    assert code == 0, err
+    assert "forces [kcal/mol/Å], calibrated" in out
+    found = json.loads(Path("both.json").read_text())["ensemble"]["calibrated"]
+    assert found["energy_factor"] == pytest.approx(1 / np.sqrt(3))
+    assert found["energy"]["n"] == 36
+    assert found["force_factor"] is found["force"] is None
+
+    calls = []
+
+    def counted(members: Any, dataset: Dataset, **options: Any) -> EnsembleEvaluation:
+        calls.append(dataset.names)
+        return evaluate_ensemble(members, dataset, **options)
+
+    monkeypatch.setattr("isthmus.evaluate.ensemble.evaluate_ensemble", counted)
+    same = "evaluate spring.toml data.h5 --ensemble spring.toml --calibrate energies.h5"
+    code, _, err = run(same)
+    assert code == 2
+    assert "cannot be calibrated on energies.h5: of 12 energies and 0 components" in err
+    assert calls == [("CCO",)], "calibrate first, for it may fail"
+
+
+def test_what_only_all_molecules_show_is_refused(run: Any, dataset: Dataset) -> None:
+    wrong = [replace(e, forces=-e.forces) for e in dataset if e.forces is not None]
+    write_dataset(Dataset.create(wrong), "bad.h5")
+    code, out, err = run("evaluate spring.toml bad.h5")
+    assert (code, out) == (2, "")
+    assert "bad.h5: forces-sign: " in err
 
 
 def test_a_missing_matplotlib_is_explained(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What the network sees does not depend on the order of atoms or on the resonance form."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,16 @@ import pytest
 from isthmus.chemistry.read import read
 from isthmus.chemistry.smiles import from_smiles
 from isthmus.chemistry.topology import Topology
-from isthmus.parameters.graph.features import ATOM_FEATURES, BOND_FEATURES, graph_features
+from isthmus.designs.schema import parse_design
+from isthmus.parameters.graph.features import (
+    ATOM_FEATURES,
+    BOND_FEATURES,
+    FEATURES_VERSION,
+    graph_features,
+)
+from isthmus.parameters.graph.molecular_graph import prior_values
 from isthmus.parameters.graph.resonance import resonance_average
+from isthmus.parameters.prior import PRIORS
 
 
 def topology(smiles: str) -> Topology:
@@ -138,3 +147,61 @@ def test_shapes_and_precision() -> None:
         assert features.atoms.shape == (given.n_atoms, ATOM_FEATURES)
         assert features.bonds.shape == (given.n_bonds, BOND_FEATURES)
         assert features.atoms.dtype == features.bonds.dtype == np.float32
+
+
+WATCHED = (
+    "[H]O[H]",
+    "CC(=O)NC",
+    "C[NH2+]CC([O-])=O",
+    "N#CC1CC1",
+    "Clc1ccncc1",
+    "C1CCC1Br",
+    "c1cc[nH]c1",
+    "CS(=O)(=O)NCF",
+    "C[Si](C)(C)OP(=O)([O-])OI",
+    "[Ca+2].[Na+].[Cl-].[Zn+2].C=C=C.OB(O)C[Se]C",
+)
+EVERY_PRIOR = '''
+name = "every prior"
+[[term]]
+name = "bond"
+over = "bond"
+energy = "k*(r-r0)^2"
+parameters.k = { unit = "kJ/mol/nm^2" }
+parameters.r0 = { unit = "nm", default = "bond_length" }
+[[term]]
+name = "angle"
+over = "angle"
+energy = "k*(theta-theta0)^2+d*(cos(theta)-c0)^2"
+parameters.k = { unit = "kJ/mol/rad^2" }
+parameters.d = { unit = "kJ/mol" }
+parameters.theta0 = { unit = "rad", default = "angle" }
+parameters.c0 = { unit = "1", default = "cos_angle" }
+[[term]]
+name = "pair"
+over = "pair14"
+energy = """sqrt(epsilon1*epsilon2)*((sigma1+sigma2+r_min1+r_min2)/r)^6
+  + COULOMB*charge1*charge2/r"""
+parameters.sigma = { unit = "nm", per = "atom", default = "sigma" }
+parameters.r_min = { unit = "nm", per = "atom", default = "r_min" }
+parameters.epsilon = { unit = "kJ/mol", per = "atom", default = "epsilon" }
+parameters.charge = { unit = "e", per = "atom", default = "charge" }
+'''
+
+
+def test_the_version_covers_features_and_priors() -> None:
+    design = parse_design(EVERY_PRIOR)
+    named = [(o, p) for o, p in design.own_parameters() if isinstance(p.default, str)]
+    assert {parameter.default for _, parameter in named} == set(PRIORS), "watch every prior"
+    sha = hashlib.sha256()
+    for smiles in WATCHED:
+        given = topology(smiles)
+        features = graph_features(given)
+        values = prior_values(design, given)
+        priors = [values[owner.name][parameter.name] for owner, parameter in named]
+        for array in (features.atoms, features.bonds, *priors):
+            sha.update(" ".join(f"{value + 0.0:.5f}" for value in array.ravel()).encode())
+    assert (FEATURES_VERSION, sha.hexdigest()[:16]) == (2, "9c4a8e0699554baf"), (
+        "features or priors have changed, and trained networks correct the old ones: bump the "
+        "version, FEATURES_VERSION, and put the new digest here"
+    )

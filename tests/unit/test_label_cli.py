@@ -25,19 +25,23 @@ from ase.calculators.calculator import Calculator, CalculationFailed, all_change
 
 class Springs(Calculator):
     implemented_properties = ["energy", "forces"]
-    def __init__(self, wait=0.0, fatal=0, failing=0):
+    def __init__(self, wait=0.0, fatal=0, failing=0, deaths=10**9):
         super().__init__()
-        self.wait, self.fatal, self.failing = wait, fatal, failing
+        self.wait, self.fatal, self.failing, self.deaths = wait, fatal, failing, deaths
     def calculate(self, atoms=None, properties=(), system_changes=all_changes):
         super().calculate(atoms, list(properties), system_changes)
         print("noise on stdout")
         time.sleep(self.wait)
-        if len(self.atoms) == self.fatal:
+        if len(self.atoms) == self.fatal and self.died() < self.deaths:
+            with open("deaths", "a") as file:
+                file.write("x")
             os.kill(os.getpid(), signal.SIGSEGV)
         if len(self.atoms) == self.failing:
             raise CalculationFailed("no luck")
         x = self.atoms.positions
         self.results = {"energy": float((x**2).sum()), "forces": -2 * x}
+    def died(self):
+        return os.path.getsize("deaths") if os.path.exists("deaths") else 0
 '''
 MOLECULES = "CO methanol\nCN\nCC ethane\nO water\n"
 QUICK = "--frames 4 --conformers 2 --interval 10 --equilibration 20 --jobs 2"
@@ -155,7 +159,39 @@ def test_a_process_that_dies_is_a_failure_of_its_molecule(run: Any) -> None:
     assert dataset[0].source == "sampled with mmff94"
     assert dataset[0].temperatures is not None
     assert sorted(dataset[0].temperatures.tolist()) == [300, 300, 500, 500]
+
+
+@pytest.mark.slow
+def test_parts_whose_process_died_are_tried_again_alone(run: Any) -> None:
+    """All four parts of methanol (6 atoms) die once."""
+    code, out, err = run(*line("out.h5", fatal=6, deaths=4))
+    assert code == 0, err
+    assert "4 of 4 molecules, 16 of 16 frames" in out
+    assert err == ""
+    assert Path("deaths").read_text() == "xxxx"
     assert not Path("out.h5.parts").exists()
+    assert not Path("out.h5.failures.json").exists()
+
+
+@pytest.mark.slow
+def test_parts_whose_process_died_twice_are_tried_by_the_same_command(run: Any) -> None:
+    words = line("out.h5", fatal=6, deaths=8)
+    code, out, err = run(*words)
+    assert code == 0, err
+    assert "3 of 4 molecules, 12 of 16 frames" in out
+    assert "failed: methanol: its process died (signal SIGSEGV); it was tried twice" in err
+    assert "the processes of 4 parts died" in err
+    assert "the same command" in err
+    code, out, err = run(*words, "--seed", "5")
+    assert (code, "seed was 0, now 5" in err) == (2, True)
+    assert open_dataset("out.h5").names == ("CN", "ethane", "water")
+    code, out, err = run(*words)
+    assert code == 0, err
+    assert "going on: 12 of 16 parts are there" in err
+    assert "4 of 4 molecules, 16 of 16 frames" in out
+    assert not Path("out.h5.parts").exists()
+    assert not Path("out.h5.failures.json").exists()
+    assert "exists" in run(*words)[2]
 
 
 @pytest.mark.slow

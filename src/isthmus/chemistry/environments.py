@@ -122,7 +122,10 @@ class Verdict:
 
     @property
     def radius(self) -> int | None:
-        """Smallest radius at which an environment is new: 0 is the strangest; None inside."""
+        """Smallest radius at which an environment is new; None where none is.
+
+        0 is the strangest; from `EDGE` on, the molecule is inside, at the edge.
+        """
         return min((radius for _, radius in self.unseen), default=None)
 
 

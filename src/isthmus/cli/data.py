@@ -59,7 +59,8 @@ def info(
 ) -> None:
     """Counts, elements, charges, sizes, distributions, and what the checks find.
 
-    The exit code is 0 even where they find errors; `convert` and training refuse such data.
+    The exit code is 0 even where they find errors; `split`, `convert`, training and `evaluate`
+    refuse such data.
     """
     from isthmus.cli.data_tables import finding_lines, summary_dictionary, summary_table
     from isthmus.cli.files import refuse_existing
@@ -121,7 +122,11 @@ def split(
     charge: Charge = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Split into parts, and record the hashes of the data and of the split."""
+    """Split into parts, and record the hashes of the data and of the split.
+
+    Data in which `info` finds an error are refused.
+    """
+    from isthmus.cli.data_checked import refuse_unfit
     from isthmus.cli.files import refuse_existing
     from isthmus.data.read import read_dataset
     from isthmus.data.split import write_split
@@ -138,7 +143,8 @@ def split(
         total_charge=charge,
     )
     with working(f"splitting {file}"):
-        dataset = read_dataset(file, format=format, stated=stated)
+        dataset = read_dataset(file, format=format, stated=stated, strict=False)
+        refuse_unfit(dataset, file)
         made = split_dataset(
             dataset,
             by,
@@ -175,7 +181,11 @@ def convert(
     level_of_theory: LevelOfTheory = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert to HDF5 in the layout of SPICE (bohr, hartree), or extended XYZ (Å, eV)."""
+    """Convert to HDF5 in the layout of SPICE (bohr, hartree), or extended XYZ (Å, eV).
+
+    Data in which `info` finds an error are refused.
+    """
+    from isthmus.cli.data_checked import refuse_unfit
     from isthmus.cli.files import refuse_existing
     from isthmus.data.read import read_dataset
     from isthmus.data.spice_writer import write_dataset
@@ -207,10 +217,9 @@ def convert(
         level_of_theory=level_of_theory,
     )
     with working(f"converting {file}"):
-        dataset = read_dataset(file, format=format, stated=stated)
+        dataset = read_dataset(file, format=format, stated=stated, strict=False)
+        refuse_unfit(dataset, file)
         writers[output.suffix](dataset, output, overwrite=overwrite)
-    for finding in dataset.findings:
-        typer.echo(f"isthmus: {finding.severity.value}: {finding}", err=True)
     results().print(f"{output}: {len(dataset)} molecules", markup=False, soft_wrap=True)
 
 

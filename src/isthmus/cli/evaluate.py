@@ -196,7 +196,12 @@ def _evaluated(
 
     domain = members[0].domain
     n_passes = len(members)
+    models = [member.model for member in members]
     judged, calibration = None, None
+    if held is not None:
+        with frames_bar(n_passes * held.n_frames, f"calibrating on {held.path.name}") as progress:
+            fitted = evaluate_ensemble(models, held.dataset, precision=precision, progress=progress)
+        calibration = calibrate(fitted, data=held.name)
     with frames_bar(n_passes * tested.n_frames, f"evaluating {tested.path.name}") as progress:
         options: dict[str, Any] = {
             "domain": domain,
@@ -205,22 +210,16 @@ def _evaluated(
             "progress": progress,
         }
         if n_passes > 1:
-            models = [member.model for member in members]
             judged = evaluate_ensemble(models, tested.dataset, **options)
             evaluation = judged.mean
         else:
-            evaluation = evaluate_one(members[0].model, tested.dataset, **options)
+            evaluation = evaluate_one(models[0], tested.dataset, **options)
     if not evaluation.molecules:
         first = evaluation.refused[0]
         raise InputError(
             f"'{members[0].spec}' can evaluate none of the {len(evaluation.refused)} molecules; "
             f"the first, {first.name}: {first.reason}"
         )
-    if held is not None:
-        with frames_bar(n_passes * held.n_frames, f"calibrating on {held.path.name}") as progress:
-            models = [member.model for member in members]
-            fitted = evaluate_ensemble(models, held.dataset, precision=precision, progress=progress)
-        calibration = calibrate(fitted, data=held.name)
     return evaluation, judged, calibration
 
 

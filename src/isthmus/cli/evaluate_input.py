@@ -101,17 +101,19 @@ class Data:
         split: Path | None,
         part: str | None,
     ) -> "Data":
-        """Read a file, or the part of a split of it.
+        """Read a file, or the part of a split of it, and check what was read.
 
         Raises:
-            InputError: what the readers refuse, or there is no such part.
+            InputError: what the readers refuse or the checks call an error, or there is no such
+                part.
         """
         from isthmus.cli.console import working
+        from isthmus.cli.data_checked import refuse_unfit
         from isthmus.data.read import read_dataset
         from isthmus.data.split import read_split
 
         with working(f"reading {path}"):
-            dataset = read_dataset(path, format=format, stated=stated)
+            dataset = read_dataset(path, format=format, stated=stated, strict=False)
             identity: dict[str, Any] = {"path": str(path), "part": None, "split_sha256": None}
             if split is not None:
                 assert part is not None
@@ -122,6 +124,7 @@ class Data:
                 dataset = read.apply(dataset)[part]
                 identity |= {"part": part, "split_sha256": read.digest}
             dataset = dataset.in_memory()
+            refuse_unfit(dataset, path)
             identity |= {"sha256": dataset.digest, "provenance": dict(dataset.provenance)}
         return cls(path, part if split is not None else None, dataset, identity)
 

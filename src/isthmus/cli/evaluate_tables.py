@@ -12,7 +12,7 @@ from rich.text import Text
 from isthmus.chemistry.environments import EDGE
 from isthmus.evaluate.as_json import FORCE
 from isthmus.evaluate.metrics import Metrics, metrics
-from isthmus.units import KILOCALORIE
+from isthmus.units import ANGSTROM, KILOCALORIE
 
 if TYPE_CHECKING:
     from isthmus.evaluate.ensemble import EnsembleEvaluation
@@ -95,13 +95,16 @@ def ensemble_tables(
     table.add_row("Gaussian", "", "0.683", "0.954", "0.000", "")
     kinds = [("energies [kcal/mol]", found.energy_spread, found.energy_error, KILOCALORIE)]
     kinds.append(("forces [kcal/mol/Å]", found.force_spread, found.force_error, FORCE))
-    factors = [("uncalibrated", (1.0, 1.0))]
+    factors: list[tuple[str, tuple[float | None, float | None]]] = [("uncalibrated", (1.0, 1.0))]
     if calibration is not None:
         factors.append(("calibrated", (calibration.energies, calibration.forces)))
     for kind, (what, spread, error, size) in enumerate(kinds):
         for called, given in factors:
-            bars = error_bars(spread, error, members=found.n_members, factor=given[kind])
-            table.add_row(Text(f"{what}, {called}"), f"{given[kind]:.3f}", *_bars(bars, size))
+            if (factor := given[kind]) is None:
+                table.add_row(Text(f"{what}, {called}"), "none")
+                continue
+            bars = error_bars(spread, error, members=found.n_members, factor=factor)
+            table.add_row(Text(f"{what}, {called}"), f"{factor:.3f}", *_bars(bars, size))
     shown = "none" if rank is None else f"{rank:.3f}"
     caption = (
         "Error bar: factor √(1 + 1/n) spread of the n members. "
@@ -135,7 +138,7 @@ def _overall(evaluation: "Evaluation", level: str, sampled: str | None) -> Rende
         for name, found in intervals.items()
     }
     table = _table("", "value", "95 % interval", "reference itself")
-    rows = (
+    rows = [
         ("force RMSE [kcal/mol/Å]", overall.force_rmse, FORCE, "force_rmse", overall.force_rms),
         ("force MAE [kcal/mol/Å]", overall.force_mae, FORCE, "", None),
         (
@@ -148,7 +151,11 @@ def _overall(evaluation: "Evaluation", level: str, sampled: str | None) -> Rende
         ("energy MAE [kcal/mol]", overall.energy_mae, KILOCALORIE, "", None),
         ("σ(ΔU) [kcal/mol]", overall.sigma_delta_u, KILOCALORIE, "", None),
         ("effective sample size [fraction]", overall.effective_sample_size, 1.0, "", None),
-    )
+    ]
+    if overall.charge_rmse is not None:
+        rows.append(("charge RMSE [e]", overall.charge_rmse, 1.0, "", None))
+    if overall.dipole_rmse is not None:
+        rows.append(("dipole RMSE [e Å]", overall.dipole_rmse, ANGSTROM, "", None))
     for name, value, size, key, reference in rows:
         itself = "" if reference is None else f"RMS {reference / size:.3f}"
         table.add_row(Text(name), _number(value, size), between.get(key, ""), itself)

@@ -103,9 +103,10 @@ def label(
     """Sample molecules by Langevin dynamics, and label the frames with energies and forces.
 
     Every finished part is kept in OUT.h5.parts until all are there: the same command goes on
-    where a run was interrupted. Charges come from the formal charges. Molecules and frames that
-    fail are listed here and in OUT.h5.failures.json; the exit code is 1 if no molecule is
-    labelled.
+    where a run was interrupted. A part whose process died, for want of memory perhaps, is tried
+    once more, alone; if it dies again, the parts are kept, and the same command tries what is
+    missing. Charges come from the formal charges. Molecules and frames that fail are listed here
+    and in OUT.h5.failures.json; the exit code is 1 if no molecule is labelled.
     """
     from isthmus.label.sampling import Dynamics
     from isthmus.label.targets import Options
@@ -134,12 +135,13 @@ def label(
 
 def _carry_out(plan: "Plan", output: Path, *, jobs: int | None, overwrite: bool) -> None:
     from isthmus.cli.label_progress import Shown
-    from isthmus.label.run import carry_out, refuse_unlike
+    from isthmus.label.run import carry_out, is_begun, refuse_unlike
 
     if output.exists() and not overwrite:
         refuse_unlike(plan, output)
-        results().print(f"{output}: complete, nothing to do", markup=False, soft_wrap=True)
-        return
+        if not is_begun(output):
+            results().print(f"{output}: complete, nothing to do", markup=False, soft_wrap=True)
+            return
     try:
         with Shown() as shown:
             outcome = carry_out(plan, output, jobs=jobs, overwrite=overwrite, progress=shown)
@@ -190,8 +192,10 @@ def _planned(inputs: list[str], options: "Options", *, relabel: bool) -> "Iterat
 def _refuse_output(output: Path, inputs: list[str], *, overwrite: bool, resume: bool) -> None:
     from isthmus.cli.files import refuse_existing
     from isthmus.errors import InputError
+    from isthmus.label.run import is_begun
 
-    refuse_existing(output, suffix=".h5", overwrite=overwrite or resume)
+    replaced = overwrite or resume or is_begun(output)
+    refuse_existing(output, suffix=".h5", overwrite=replaced)
     if output.exists() and any(Path(text).resolve() == output.resolve() for text in inputs):
         raise InputError(f"'{output}' is the input itself: choose another output")
 
@@ -208,6 +212,13 @@ def _show(plan: "Plan", outcome: "Outcome", output: Path) -> None:
         typer.echo(
             f"isthmus: warning: {len(outcome.failures)} of {outcome.n_molecules} molecules failed "
             f"and {outcome.n_dropped} frames were dropped: {output}.failures.json lists them{more}",
+            err=True,
+        )
+    if outcome.n_crashed:
+        typer.echo(
+            f"isthmus: warning: the processes of {outcome.n_crashed} parts died, perhaps for want "
+            f"of memory: the others are kept in {output}.parts, and the same command, with fewer "
+            "--jobs or on another machine, tries these again",
             err=True,
         )
     if not outcome.labelled:

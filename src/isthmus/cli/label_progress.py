@@ -15,7 +15,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from isthmus.label.run import Progress as Done
+    from isthmus.label.progress import Progress as Done
 
 __all__ = ["Shown"]
 

@@ -109,7 +109,6 @@ def _entry(
         if stated.temperature is None
         else np.full(len(energies), stated.temperature),
         level_of_theory=stated.level_of_theory or "",
-        source=path.name,
     )
 
 

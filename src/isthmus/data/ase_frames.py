@@ -76,7 +76,7 @@ def read_ase(
         smiles=stated.smiles,
     )
     entries = [
-        _entry(group, part, stated, scales=(energy, length), level=level, source=path.name)
+        _entry(group, part, stated, scales=(energy, length), level=level)
         for group in groups
         for level, part in _by_level([frames[i] for i in group.frame_idx.tolist()], stated)
     ]
@@ -177,7 +177,6 @@ def _entry(
     *,
     scales: tuple[float, float],
     level: str,
-    source: str,
 ) -> Entry:
     topology, box = group.molecule.topology, group.molecule.box
     energy, length = scales
@@ -197,13 +196,12 @@ def _entry(
         positions=np.array([f.atoms.positions for f in chosen]) @ rotation * ANGSTROM,
         energies=missing if energies is None else energies * energy,
         forces=None if forces is None else forces @ rotation * (energy / length),
-        charges=_complete(_stacked(chosen, "charges", topology.n_atoms)),
-        dipoles=None if dipoles is None else _complete(dipoles @ rotation * length),
-        temperatures=_complete(temperatures),
+        charges=_stacked(chosen, "charges", topology.n_atoms),
+        dipoles=None if dipoles is None else dipoles @ rotation * length,
+        temperatures=temperatures,
         frame_idx=np.array([f.index for f in chosen]),
         box=box,
         level_of_theory=level,
-        source=source,
     )
 
 
@@ -223,11 +221,6 @@ def _stacked(
             np.full(shape, np.nan) if label is None else as_array(label, shape, where=frame.where)
         )
     return np.array(values)
-
-
-def _complete(array: Float[np.ndarray, "frames ..."] | None) -> np.ndarray | None:
-    """None where a frame lacks the label: such extras are kept whole or not at all."""
-    return None if array is None or np.isnan(array).any() else array
 
 
 def _by_level(frames: Sequence[_Labelled], stated: Stated) -> list[tuple[str, Sequence[_Labelled]]]:

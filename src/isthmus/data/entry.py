@@ -38,13 +38,14 @@ class Entry:
         positions: [nm].
         energies: [kJ/mol]; NaN where a frame has none.
         forces: [kJ/mol/nm], or None; NaN where a frame has none.
-        charges: of the atoms [e], or None.
-        dipoles: [e nm], or None.
-        temperatures: at which each frame was sampled [K], or None.
+        charges: of the atoms [e], or None; NaN where a frame has none.
+        dipoles: [e nm], or None; NaN where a frame has none.
+        temperatures: at which each frame was sampled [K], or None; NaN where it is not known.
         frame_idx: the number of each frame in its source, counted from 0.
         box: reduced cell vectors as rows [nm], the same for all frames; None without.
         level_of_theory: of energies and forces; empty where it is not stated.
-        source: where the frames come from, for example a subset of a collection.
+        source: where the frames come from, for example a subset of a collection, as their file
+            states it; not the name of that file, for it belongs to the digest.
     """
 
     name: str
@@ -167,7 +168,7 @@ class Entry:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of name, graph, frames and level of theory; not of atom names and residues."""
+        """SHA-256 of name, graph, frames, level of theory and source; not of the names of atoms."""
         sha = hashlib.sha256()
         for text in (self.name, self.level_of_theory, self.source):
             sha.update(f"{len(text)}:{text}".encode())

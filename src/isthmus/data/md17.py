@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from isthmus.chemistry.molecule import Molecule
 from isthmus.data.dataset import Dataset
 from isthmus.data.entry import Entry
 from isthmus.data.perceive import perceived_topology
@@ -35,6 +36,9 @@ _UNIT_NAMES = {"Ang": "angstrom", "A": "angstrom", "Angstrom": "angstrom", "Hart
 
 def read_md17(path: str | Path, *, stated: Stated | None = None) -> Dataset:
     """A dataset of one molecule from an npz file; the graph is that of the frame lowest in energy.
+
+    The molecule is called by its SMILES, so that a file may be renamed without other data coming
+    of it.
 
     Args:
         path: the file.
@@ -76,7 +80,7 @@ def read_md17(path: str | Path, *, stated: Stated | None = None) -> Dataset:
     )
     forces = arrays.get("forces")
     entry = Entry.create(
-        path.stem,
+        Molecule.create(topology).smiles,
         topology,
         positions=positions,
         energies=energies,
@@ -85,7 +89,6 @@ def read_md17(path: str | Path, *, stated: Stated | None = None) -> Dataset:
         if stated.temperature is None
         else np.full(len(energies), stated.temperature),
         level_of_theory=stated.level_of_theory or facts.get("theory", ""),
-        source=path.name,
     )
     return Dataset.create([entry], source=path.name, provenance=stated.described(*usual))
 

@@ -36,7 +36,9 @@ def read_dataset(
         format: one of `FORMATS`, or `ase:NAME` for a format of ASE, whatever the suffix.
         stated: what the file does not say.
         strict: whether data in which the checks find an error are refused: at once where the
-            whole file is read, else each molecule when it is loaded.
+            whole file is read; else each molecule when it is loaded, by the checks of a molecule
+            alone (`check_entry`). What only all molecules together show, such as a wrong sign of
+            the forces, `check_dataset` finds.
 
     Raises:
         InputError: no such file, an unknown format, what the reader refuses, and with `strict`

@@ -171,6 +171,13 @@ def _by_temperature(
                 f"molecule '{entry.name}' has no temperatures; state them when converting, or "
                 "split another way"
             )
+        lacking = np.isnan(entry.temperatures)
+        if lacking.any():
+            raise InputError(
+                f"{lacking.sum()} of {entry.n_frames} frames of molecule '{entry.name}' have no "
+                f"temperature, frame {entry.frame_idx[lacking.argmax()]} for one; add them, or "
+                "split another way"
+            )
         found[entry.name] = entry.temperatures
     every = np.concatenate(list(found.values()))
     levels, counts = np.unique(every, return_counts=True)

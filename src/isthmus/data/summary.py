@@ -82,7 +82,8 @@ def summarise(dataset: Dataset) -> Summary:
         if len(finite) > 1:
             energies.append(finite - finite.mean())
         if entry.temperatures is not None:
-            temperatures.update(np.round(entry.temperatures, 2).tolist())
+            known = entry.temperatures[np.isfinite(entry.temperatures)]
+            temperatures.update(np.round(known, 2).tolist())
         for name in fields:
             fields[name] += getattr(entry, name) is not None
         if entry.forces is not None:

@@ -44,7 +44,7 @@ def _frame(entry: Entry, frame: int):
     }
     if entry.level_of_theory:
         info["level_of_theory"] = escaped(entry.level_of_theory)
-    if entry.temperatures is not None:
+    if entry.temperatures is not None and np.isfinite(entry.temperatures[frame]):
         info["temperature"] = float(entry.temperatures[frame])
     atoms = Atoms(entry.topology.atomic_numbers, entry.positions[frame] / ANGSTROM, info=info)
     if entry.box is not None:
@@ -53,9 +53,9 @@ def _frame(entry: Entry, frame: int):
     results: dict[str, float | np.ndarray] = {"energy": float(entry.energies[frame]) / ELECTRONVOLT}
     if entry.forces is not None:
         results["forces"] = entry.forces[frame] / (ELECTRONVOLT / ANGSTROM)
-    if entry.charges is not None:
+    if entry.charges is not None and np.isfinite(entry.charges[frame]).all():
         results["charges"] = entry.charges[frame]
-    if entry.dipoles is not None:
+    if entry.dipoles is not None and np.isfinite(entry.dipoles[frame]).all():
         results["dipole"] = entry.dipoles[frame] / ANGSTROM
     atoms.calc = SinglePointCalculator(atoms, **results)
     return atoms

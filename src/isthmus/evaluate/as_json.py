@@ -31,6 +31,8 @@ UNITS: Final = {
     "effective_sample_size": "fraction of the frames left when they are reweighted from the "
     "reference to the model: Kish, weights exp(-(U_model - U_reference)/kT); mean over molecules "
     "with at least 5 frames at one temperature; exact only where the frames sample the reference",
+    "charge": "e, over the atoms of frames with labels",
+    "dipole": "e Å, per component; of neutral molecules, from the charges of the force field",
     "temperature": "K",
 }
 """What the numbers are"""
@@ -136,11 +138,20 @@ def ensemble_as_json(
     return _strict(content)
 
 
-def _bars(found: SpreadAndErrors, energy_factor: float, force_factor: float) -> dict[str, Any]:
-    n = found.n_members
-    energy = error_bars(found.energy_spread, found.energy_error, members=n, factor=energy_factor)
-    force = error_bars(found.force_spread, found.force_error, members=n, factor=force_factor)
-    return {"energy": _of_kind(energy, KILOCALORIE), "force": _of_kind(force, FORCE)}
+def _bars(
+    found: SpreadAndErrors, energy_factor: float | None, force_factor: float | None
+) -> dict[str, Any]:
+    energy = (found.energy_spread, found.energy_error, energy_factor)
+    force = (found.force_spread, found.force_error, force_factor)
+    return {
+        name: None
+        if factor is None
+        else _of_kind(error_bars(spread, error, members=found.n_members, factor=factor), size)
+        for name, (spread, error, factor), size in (
+            ("energy", energy, KILOCALORIE),
+            ("force", force, FORCE),
+        )
+    }
 
 
 def _of_kind(bars: ErrorBars | None, size: float) -> dict[str, Any] | None:
@@ -169,6 +180,8 @@ def _metrics(found: Metrics) -> dict[str, Any]:
         "energy_sd_of_reference": _scaled(found.energy_sd, KILOCALORIE),
         "sigma_delta_u": _scaled(found.sigma_delta_u, KILOCALORIE),
         "effective_sample_size": found.effective_sample_size,
+        "charge_rmse": found.charge_rmse,
+        "dipole_rmse": _scaled(found.dipole_rmse, ANGSTROM),
         "n_force_components": found.n_forces,
         "n_energies": found.n_energies,
     }

@@ -81,7 +81,9 @@ def combine(
         forces = np.stack([found.forces for found in given])
         centred = energies - energies.mean(axis=1, keepdims=True)
         variances = forces.var(axis=0, ddof=1).mean(axis=2)
-        means.append(Prediction(energies.mean(axis=0), forces.mean(axis=0)))
+        charges = [found.charges for found in given if found.charges is not None]
+        mean = np.mean(charges, axis=0) if len(charges) == len(given) else None
+        means.append(Prediction(energies.mean(axis=0), forces.mean(axis=0), mean))
         spreads.append(Spread(centred.std(axis=0, ddof=1), np.sqrt(variances)))
     return means, spreads
 
@@ -186,12 +188,28 @@ def calibrate(evaluation: EnsembleEvaluation, *, data: str = "") -> Calibration:
         data: name of the data, for the reader.
 
     Raises:
-        InputError: as `fit_factor`.
+        InputError: neither can be fitted.
     """
     found = spread_and_errors(evaluation)
-    n = found.n_members
-    return Calibration(
-        fit_factor(found.energy_spread, found.energy_error, members=n, what="energies"),
-        fit_factor(found.force_spread, found.force_error, members=n, what="forces"),
-        data,
-    )
+    energies = _factor(found.energy_spread, found.energy_error, found.n_members, "energies")
+    forces = _factor(found.force_spread, found.force_error, found.n_members, "forces")
+    if energies is None and forces is None:
+        raise InputError(
+            f"error bars cannot be calibrated on {data or 'these data'}: of "
+            f"{len(found.energy_error)} energies and {len(found.force_error)} components of forces "
+            "that were compared, the members differ on none; give labelled data and members that "
+            "differ"
+        )
+    return Calibration(energies, forces, data)
+
+
+def _factor(
+    spread: Float[np.ndarray, "samples"],
+    error: Float[np.ndarray, "samples"],
+    members: int,
+    what: str,
+) -> float | None:
+    """None where there is nothing to fit it to."""
+    if not (spread > 0).any():
+        return None
+    return fit_factor(spread, error, members=members, what=what)

@@ -40,10 +40,15 @@ LEVELS: Final = np.arange(0.05, 1.0, 0.05)
 
 @dataclass(frozen=True)
 class Calibration:
-    """Factors of the error bars, see the module, and the data that they were fitted on."""
+    """Factors of the error bars, see the module, and the data that they were fitted on.
 
-    energies: float
-    forces: float
+    Attributes:
+        energies, forces: None where the data have no such labels, or the members agree on all.
+        data: name of the data.
+    """
+
+    energies: float | None
+    forces: float | None
     data: str = ""
 
 

@@ -4,6 +4,8 @@
 |---|---|
 | `force_rmse`, `force_mae` | over all force components [kJ/mol/nm] |
 | `energy_rmse`, `energy_mae` | of energies less the mean of their molecule, over frames [kJ/mol] |
+| `charge_rmse` | over atoms and frames with a label [e] |
+| `dipole_rmse` | over components of the dipoles of neutral molecules [e nm] |
 | `sigma_delta_u` | standard deviation of ΔU within a molecule, pooled [kJ/mol] |
 | `effective_sample_size` | mean over molecules of the fraction of `isthmus.evaluate.reweighting` |
 
@@ -54,6 +56,8 @@ class Metrics:
     energy_sd: float | None
     sigma_delta_u: float | None
     effective_sample_size: float | None
+    charge_rmse: float | None
+    dipole_rmse: float | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ def metrics(
         energy_sd=_rms(_joined([m.energies for m in molecules])),
         sigma_delta_u=_pooled_sd([m.energy_errors for m in molecules]),
         effective_sample_size=_mean(np.array(fractions)),
+        charge_rmse=_rms(_known([m.charge_errors for m in molecules])),
+        dipole_rmse=_rms(_known([m.dipole_errors for m in molecules])),
     )
 
 
@@ -159,6 +165,11 @@ def bootstrap(molecules: Sequence[MoleculeErrors], *, seed: int = 0) -> Mapping[
 
 def _joined(parts: Sequence[Float[np.ndarray, "_"]]) -> Float[np.ndarray, "samples"]:
     return np.concatenate([np.zeros(0), *parts])
+
+
+def _known(parts: Sequence[Float[np.ndarray, "_ _"]]) -> Float[np.ndarray, "samples"]:
+    values = _joined([part.ravel() for part in parts])
+    return values[np.isfinite(values)]
 
 
 def _mean(values: Float[np.ndarray, "samples"]) -> float | None:

@@ -41,6 +41,9 @@ class MoleculeErrors:
         force_frames: which frames of the entry these are.
         without_energy, without_forces: number of frames that lack the label, or have an energy
             that nothing can be compared with.
+        charge_errors: of all frames [e]; NaN where there is no label or no prediction.
+        dipole_errors: the same of the dipoles that the charges make [e nm]; NaN for ions too,
+            whose dipole depends on the origin, and in a box.
         verdict: whether the molecule lies in the domain of the force field; None if not known.
     """
 
@@ -56,6 +59,8 @@ class MoleculeErrors:
     force_frames: Int[np.ndarray, "force_frames"]
     without_energy: int
     without_forces: int
+    charge_errors: Float[np.ndarray, "frames atoms"]
+    dipole_errors: Float[np.ndarray, "frames 3"]
     verdict: Verdict | None = None
 
     @property
@@ -77,6 +82,7 @@ class MoleculeErrors:
         """The frames at one temperature; the mean that was taken off stays that of all frames."""
         energy = _is_at(self.energy_temperatures, temperature)
         force = _is_at(self.force_temperatures, temperature)
+        every = _is_at(_temperatures(self.entry, np.arange(self.n_frames)), temperature)
         return replace(
             self,
             energies=self.energies[energy],
@@ -85,6 +91,8 @@ class MoleculeErrors:
             forces=self.forces[force],
             force_errors=self.force_errors[force],
             force_frames=self.force_frames[force],
+            charge_errors=self.charge_errors[every],
+            dipole_errors=self.dipole_errors[every],
         )
 
     def atom_force_rmse(self) -> Float[np.ndarray, "atoms"]:
@@ -132,8 +140,27 @@ def molecule_errors(
         force_frames=np.flatnonzero(labelled),
         without_energy=int((~known).sum()),
         without_forces=int((~labelled).sum()),
+        charge_errors=_charge_errors(entry, prediction.charges),
+        dipole_errors=_dipole_errors(entry, prediction.charges),
         verdict=verdict,
     )
+
+
+def _charge_errors(
+    entry: Entry, charges: Float[np.ndarray, "atoms"] | None
+) -> Float[np.ndarray, "frames atoms"]:
+    if entry.charges is None or charges is None:
+        return np.full((entry.n_frames, entry.n_atoms), np.nan)
+    return charges - entry.charges
+
+
+def _dipole_errors(
+    entry: Entry, charges: Float[np.ndarray, "atoms"] | None
+) -> Float[np.ndarray, "frames 3"]:
+    depends = entry.total_charge != 0 or entry.box is not None
+    if entry.dipoles is None or charges is None or depends:
+        return np.full((entry.n_frames, 3), np.nan)
+    return np.einsum("a,fac->fc", charges, entry.positions) - entry.dipoles
 
 
 def _centred(values: Float[np.ndarray, "frames"]) -> Float[np.ndarray, "frames"]:

@@ -92,15 +92,16 @@ def draw_calibration(
     panels = figure.subplots(1, 3)
     figure.suptitle(_title(evaluation.mean, title), fontsize=11)
     found = spread_and_errors(evaluation)
+    factors = calibration or Calibration(None, None)
     energies, forces = (
-        (1.0, 1.0) if calibration is None else (calibration.energies, calibration.forces)
+        1.0 if factor is None else factor for factor in (factors.energies, factors.forces)
     )
     n = found.n_members
     _coverage(panels[0], found.energy_spread, found.energy_error, n, energies, "energies")
     _coverage(panels[1], found.force_spread, found.force_error, n, forces, "force components")
     said = widened(found.molecule_spread, n) * forces / FORCE
     real = found.molecule_error / FORCE
-    kind = "error bar" if calibration is None else "calibrated error bar"
+    kind = "error bar" if factors.forces is None else "calibrated error bar"
     panels[2].set(
         xlabel=f"{kind} of forces, RMS [kcal/mol/Å]",
         ylabel="force RMSE of the molecule [kcal/mol/Å]",

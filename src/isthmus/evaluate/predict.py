@@ -43,10 +43,12 @@ class Prediction:
     Attributes:
         energies: [kJ/mol]; their zero is that of the force field.
         forces: [kJ/mol/nm].
+        charges: of the atoms [e], the same in all frames; None where the force field has none.
     """
 
     energies: Float[np.ndarray, "frames"]
     forces: Float[np.ndarray, "frames atoms 3"]
+    charges: Float[np.ndarray, "atoms"] | None = None
 
 
 @dataclass(frozen=True)
@@ -190,8 +192,19 @@ def _bound(item: Parameterization, entry: Entry, precision: str) -> Prediction |
     except IsthmusError as error:
         return Refusal(str(error))
     return Prediction(
-        np.asarray(found.energy, dtype=np.float64), np.asarray(found.forces, dtype=np.float64)
+        np.asarray(found.energy, dtype=np.float64),
+        np.asarray(found.forces, dtype=np.float64),
+        _charges(item),
     )
+
+
+def _charges(item: Parameterization) -> Float[np.ndarray, "atoms"] | None:
+    """The charges of the atoms, of the first term that has any; None without."""
+    for term in (*(t for group in item.pair_groups for t in group.terms), *item.terms):
+        for parameter in term.term.parameters:
+            if parameter.per == "atom" and parameter.unit == "e":
+                return np.asarray(term.values[parameter.name], dtype=np.float64)
+    return None
 
 
 def _together(
@@ -223,4 +236,9 @@ def _together(
             forces[i][new] = force[:, atoms, :n_new].transpose(2, 1, 0)
             first_atom += entry.n_atoms
             progress(n_new)
-    return {i: Prediction(energies[i], forces[i]) for i, _ in chosen}
+    charges: dict[int, np.ndarray] = {}
+    for task, own in zip(group, sizes, strict=True):
+        if (found := _charges(task.parameterization)) is not None:
+            ends = np.cumsum(own)[:-1].tolist()
+            charges |= dict(zip(task.indices, np.split(found, ends), strict=True))
+    return {i: Prediction(energies[i], forces[i], charges.get(i)) for i, _ in chosen}

@@ -33,6 +33,7 @@ class Outcome:
         failures: molecules without any labels.
         dropped: frames of other molecules that are missing, and why.
         samplers: number of molecules that each sampler sampled.
+        n_crashed: pieces whose process died.
     """
 
     labelled: tuple[int, ...]
@@ -42,6 +43,7 @@ class Outcome:
     failures: tuple[Failure, ...]
     dropped: tuple[Failure, ...]
     samplers: Mapping[str, int]
+    n_crashed: int
 
     @property
     def n_dropped(self) -> int:
@@ -89,6 +91,7 @@ def outcome_of(
         failures=tuple(failures),
         dropped=tuple(dropped),
         samplers=MappingProxyType(dict(samplers)),
+        n_crashed=len(crashed),
     )
 
 

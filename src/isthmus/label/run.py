@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +21,20 @@ from isthmus.label.assemble import (
     write_failures,
 )
 from isthmus.label.crew import default_jobs, run_crew
-from isthmus.label.folder import Report, folder_of, refused_by_disk
+from isthmus.label.folder import folder_of, refused_by_disk
 from isthmus.label.plan import Piece, Plan, differences
+from isthmus.label.progress import Counted, Progress
 from isthmus.label.sampling import Dynamics
 from isthmus.label.targets import Options, plan_relabelling, plan_sampling
 
-__all__ = ["Progress", "carry_out", "label_molecules", "readable", "refuse_unlike", "relabel"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        n_done: pieces that are finished, those of an earlier run included.
-        n_pieces: all pieces.
-        n_earlier: pieces that an earlier run had finished.
-        n_frames_done: frames that these pieces stand for, dropped ones included.
-        n_frames: all frames.
-        n_lost: frames that were dropped so far.
-    """
-
-    n_done: int
-    n_pieces: int
-    n_earlier: int
-    n_frames_done: int
-    n_frames: int
-    n_lost: int
+__all__ = [
+    "carry_out",
+    "is_begun",
+    "label_molecules",
+    "readable",
+    "refuse_unlike",
+    "relabel",
+]
 
 
 def label_molecules(
@@ -171,8 +158,10 @@ def _dataset(plan: Plan, *, jobs: int | None, output: str | Path | None) -> Data
             path = Path(place) / "labels.h5"
         else:
             path = Path(output)
-            if path.exists():
+            if path.exists() and not is_begun(path):
                 raise InputError(f"'{path}' exists: choose another output, or remove it")
+            if path.exists():
+                refuse_unlike(plan, path)
         outcome = carry_out(plan, path, jobs=jobs)
         if not outcome.labelled:
             reasons = "; ".join(f"{one.molecule}: {one.reason}" for one in outcome.failures[:3])
@@ -193,6 +182,9 @@ def carry_out(
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
     """Do what a plan says, or what is left of it, and write the dataset.
+
+    A piece whose process died, perhaps for want of memory, is tried once more when all others are
+    done, alone. If it dies again, all pieces are kept: the same plan then tries only what is left.
 
     Args:
         plan: what is to be done.
@@ -220,24 +212,25 @@ def carry_out(
             folder.clear()
         folder.begin(plan)
         reports = {piece: report for piece in plan.pieces if (report := folder.report(piece))}
-        counted = _Counted(plan, reports, n_earlier=len(reports))
+        counted = Counted(plan, reports, n_earlier=len(reports))
 
         def finished(piece: Piece, death: str | None) -> None:
             report = folder.report(piece) if death is None else None
             if report is None:
-                crashed[piece] = death or "its result cannot be read"
+                again = "; it was tried twice" if piece in crashed else ""
+                crashed[piece] = (death or "its result cannot be read") + again
             else:
                 reports[piece] = report
+                crashed.pop(piece, None)
+            tick()
+
+        def tick() -> None:
             progress(counted.now(len(crashed)))
 
-        progress(counted.now(0))
-        run_crew(
-            folder,
-            [piece for piece in plan.pieces if piece not in reports],
-            jobs=jobs or default_jobs(),
-            finished=finished,
-            tick=lambda: progress(counted.now(len(crashed))),
-        )
+        tick()
+        missing = [piece for piece in plan.pieces if piece not in reports]
+        run_crew(folder, missing, jobs=jobs or default_jobs(), finished=finished, tick=tick)
+        run_crew(folder, sorted(crashed), jobs=1, finished=finished, tick=tick)
         outcome = outcome_of(plan, reports, crashed)
         try:
             if outcome.labelled:
@@ -246,8 +239,14 @@ def carry_out(
             write_failures(outcome, output)
         except OSError as error:
             raise refused_by_disk(error, output) from error
-        folder.remove()
+        if not crashed:
+            folder.remove()
     return outcome
+
+
+def is_begun(output: Path) -> bool:
+    """Whether pieces of an earlier run are kept, that was interrupted or lost processes."""
+    return folder_of(output).begun_with() is not None
 
 
 def refuse_unlike(plan: Plan, output: Path) -> None:
@@ -270,22 +269,3 @@ def refuse_unlike(plan: Plan, output: Path) -> None:
         f"{'; '.join(different) or 'molecules or versions differ'}. Choose another output, or "
         "--overwrite"
     )
-
-
-@dataclass(eq=False)
-class _Counted:
-    plan: Plan
-    reports: Mapping[Piece, Report]
-    n_earlier: int
-
-    def now(self, n_crashed: int) -> Progress:
-        """What is done by now."""
-        targets = self.plan.targets
-        return Progress(
-            n_done=len(self.reports) + n_crashed,
-            n_pieces=sum(len(target.pieces) for target in targets),
-            n_earlier=self.n_earlier,
-            n_frames_done=sum(targets[i].pieces[k] for i, k in self.reports),
-            n_frames=sum(target.n_frames for target in targets),
-            n_lost=sum(n for one in self.reports.values() for n, _ in one.dropped),
-        )

@@ -2,14 +2,15 @@
 
 A prior makes a force field that holds molecules together, nothing more. Bond lengths are sums
 of Pyykkö's covalent radii for the bond order; angles follow the number of neighbours and linear
-centres; Lennard-Jones parameters are UFF's (Rappé et al., J. Am. Chem. Soc. 114, 10024 (1992)),
-as RDKit tabulates them; charges are the formal charges, and what every bond moves to its more
-electronegative end. They must not all be 0: there the Coulomb energy has no slope in the charges.
+centres; Lennard-Jones parameters are UFF's (`isthmus.parameters.uff`); charges are the formal
+charges, and what every bond moves to its more electronegative end. They must not all be 0: there
+the Coulomb energy has no slope in the charges.
+
+Whoever changes a prior makes all trained networks worthless, for they correct it: raise
+`isthmus.parameters.graph.features.FEATURES_VERSION`.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
-from itertools import product
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from jaxtyping import Float, Int
 from isthmus.chemistry.elements import covalent_radii
 from isthmus.chemistry.topology import Topology
 from isthmus.errors import DesignError
-from isthmus.units import ANGSTROM, KILOCALORIE
+from isthmus.parameters.uff import uff_pair
 
 __all__ = ["PRIORS", "bond_charges", "initial_value"]
 
@@ -62,39 +63,8 @@ def _angle(topology: Topology, clusters: Clusters) -> Float[np.ndarray, " cluste
 
 def _uff(topology: Topology, clusters: Clusters, column: int) -> Float[np.ndarray, " clusters"]:
     """Column 0: distance of the minimum [nm], 1: depth [kJ/mol], of UFF's 12-6 potential."""
-    size = (ANGSTROM, KILOCALORIE)[column]
-    rows = {0: 0.0}
-    rows |= {int(z): _uff_pair(int(z))[column] * size for z in set(topology.atomic_numbers) - {0}}
+    rows = {int(z): uff_pair(int(z))[column] for z in set(topology.atomic_numbers)}
     return np.array([rows[int(z)] for z in topology.atomic_numbers[clusters[:, 0]]])
-
-
-@cache
-def _uff_pair(atomic_number: int) -> tuple[float, float]:
-    """Distance [Å] and depth [kcal/mol] for two atoms of an element.
-
-    A bare atom has no UFF type, but types of one element share their van der Waals parameters,
-    so the first hybridisation and charge that RDKit accepts will do. Elements without any get
-    their van der Waals radius and the depth of neon.
-    """
-    from rdkit import Chem, rdBase
-    from rdkit.Chem import rdForceFieldHelpers
-
-    kinds = (Chem.HybridizationType.SP3, Chem.HybridizationType.SP2D)
-    with rdBase.BlockLogs():
-        for hybridisation, charge in product(kinds, range(4)):
-            molecule = Chem.RWMol()
-            for _ in range(2):
-                atom = Chem.Atom(atomic_number)
-                atom.SetNoImplicit(True)
-                atom.SetHybridization(hybridisation)
-                atom.SetFormalCharge(charge)
-                molecule.AddAtom(atom)
-            molecule.UpdatePropertyCache(strict=False)
-            Chem.GetSymmSSSR(molecule)
-            found = rdForceFieldHelpers.GetUFFVdWParams(molecule, 0, 1)
-            if found and found[1] > 0:
-                return found
-    return 2 * Chem.GetPeriodicTable().GetRvdw(atomic_number), 0.042
 
 
 def bond_charges(topology: Topology) -> Float[np.ndarray, " atoms"]:

@@ -24,8 +24,9 @@ __all__ = [
     "graph_features",
 ]
 
-FEATURES_VERSION: Final = 1
-"""Of the meaning of the columns; weights fit only the version that they were made for"""
+FEATURES_VERSION: Final = 2
+"""Of the columns and of the priors, which a network corrects: weights fit only the version that
+they were made for"""
 
 ELEMENTS: Final = (1, 3, 5, 6, 7, 8, 9, 11, 12, 14, 15, 16, 17, 19, 20, 30, 34, 35, 53)
 """Elements with a column of their own; others share one, and differ by radius and number"""

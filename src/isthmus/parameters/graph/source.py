@@ -51,7 +51,7 @@ class GraphSettings:
         width: of the embedding of an atom.
         depth: rounds of messages, which is how many bonds an atom sees.
         head_width: of the hidden layers of the heads.
-        features_version: of the features that the weights were made for.
+        features_version: of the features and priors that the weights were made for.
     """
 
     width: int = 96
@@ -123,7 +123,7 @@ class GraphSource(Source):
         A pure function of the weights: it may be compiled and differentiated.
 
         Raises:
-            InputError: the weights were made for another design, or for other features.
+            InputError: the weights were made for another design, or for other features or priors.
         """
         self._check_fit(design)
         h = self.network(graph.atoms, graph.bonds, graph.bond_features)
@@ -161,8 +161,9 @@ class GraphSource(Source):
         if self.settings.features_version != FEATURES_VERSION:
             raise InputError(
                 f"this network was made for version {self.settings.features_version} of the "
-                f"features of atoms and bonds, this Isthmus makes version {FEATURES_VERSION}: "
-                "use the version of Isthmus that trained it, or train it anew"
+                "features and priors of molecules, and its numbers would be wrong with version "
+                f"{FEATURES_VERSION} of this Isthmus: train it again, or use the version of "
+                "Isthmus that trained it"
             )
         wanted = {
             key: sum(len(_by_cluster(owner)) for owner in owners)
