@@ -69,6 +69,33 @@ def test_energy_and_forces_are_the_potentials(water: Molecule, of_water: Potenti
         atoms.get_stress()
 
 
+def test_charges_of_designs_are_those_of_their_coulomb_term() -> None:
+    """Which is one over all pairs, without a cutoff or with one."""
+    methanol = from_smiles("CO", conformers=1)
+    force_field = ForceField.free("class2plus", methanol.topology, random_seed=2)
+    atoms = Atoms(methanol.topology.atomic_numbers, methanol.positions / ANGSTROM)
+    for method, box in (
+        (NonbondedMethod(), None),
+        (NonbondedMethod("pme", cutoff=0.6), np.eye(3) * 2),
+    ):
+        potential = force_field.bind(methanol.topology, nonbonded=method, box=box)
+        (coulomb,) = (
+            bound
+            for group in potential.parameterization.pair_groups
+            for bound in group.terms
+            if bound.term.long_range == "coulomb"
+        )
+        calculator = IsthmusCalculator(potential)
+        assert calculator._charges is not None
+        np.testing.assert_array_equal(calculator._charges, coulomb.values["charge"])
+        if box is None:
+            atoms.calc = calculator
+            np.testing.assert_allclose(atoms.get_charges(), coulomb.values["charge"])
+            expected = atoms.get_charges() @ atoms.positions
+            np.testing.assert_allclose(atoms.get_dipole_moment(), expected)
+            assert np.abs(expected).max() > 0.01
+
+
 @pytest.mark.slow
 def test_forces_and_stress_in_a_tilted_box(boxed: tuple[Potential, Atoms]) -> None:
     potential, atoms = boxed

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from isthmus.chemistry.smiles import from_smiles
+from isthmus.chemistry.topology import Topology
 from isthmus.deploy.openmm.importing import from_openmm
 from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
@@ -231,6 +232,21 @@ def test_repartitioning_keeps_the_mass_of_every_molecule():
     np.testing.assert_array_equal(after[~ethanol], before[~ethanol])
     with pytest.raises(InputError, match="smaller hydrogen mass"):
         repartition_hydrogen_mass(topology, before, hydrogen_mass=5.0)
+
+
+def test_a_hydrogen_between_two_heavy_atoms_takes_mass_once():
+    topology = Topology.create([5, 1, 5], np.array([[0, 1], [1, 2]]))
+    after = repartition_hydrogen_mass(topology, topology.masses)
+    assert after.sum() == pytest.approx(topology.masses.sum(), abs=1e-12)
+    assert after[1] == 3.0
+
+
+def test_water_without_an_angle_term_cannot_be_made_rigid():
+    molecule = from_smiles("O")
+    item = ForceField.free("class1", molecule.topology).bind(molecule.topology).parameterization
+    bonds = tuple(bound for bound in item.terms if bound.term.over == "bond")
+    with pytest.raises(InputError, match="no angle term at atom 0, the oxygen of a water"):
+        hydrogen_constraints(molecule.topology, type(item)(item.masses, bonds))
 
 
 def rigid_dimer():

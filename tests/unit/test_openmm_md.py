@@ -8,7 +8,9 @@ import pytest
 
 from isthmus.chemistry.molecule import Molecule, combine
 from isthmus.chemistry.smiles import from_smiles
+from isthmus.chemistry.topology import Topology
 from isthmus.deploy.md.checkpoint import checkpoint, resume, resume_from, save_checkpoint
+from isthmus.deploy.md.choosing import solute_atoms, water_atoms
 from isthmus.deploy.md.conditions import Conditions
 from isthmus.deploy.md.equilibration import equilibrate
 from isthmus.deploy.md.platforms import choose_platform
@@ -18,9 +20,12 @@ from isthmus.deploy.md.python_force import PythonPart
 from isthmus.deploy.md.settings import Settings
 from isthmus.deploy.md.solvation import Solvent
 from isthmus.deploy.openmm.reader_registry import number
+from isthmus.deploy.spec import resolve_force_field
 from isthmus.designs.schema import parse_design
 from isthmus.errors import EngineMissingError, InputError
 from isthmus.forcefield.forcefield import ForceField
+from isthmus.simulate.hydrogen_constraints import hydrogen_constraints
+from isthmus.simulate.water import water_molecules
 from isthmus.terms.nonbonded_method import NonbondedMethod
 
 PLAIN = parse_design("""
@@ -186,7 +191,7 @@ def test_heavier_hydrogens_keep_the_mass_of_molecules(ethanol: Molecule) -> None
     assert np.array(masses)[hydrogens] == pytest.approx(3.0)
     assert sum(masses) == pytest.approx(ethanol.topology.masses.sum())
     assert prepared.system.getNumConstraints() == 6
-    with pytest.raises(InputError, match="no mass left"):
+    with pytest.raises(InputError, match="choose a smaller hydrogen mass"):
         prepare(ethanol, plain(ethanol), settings=Settings(hydrogen_mass=6.0))
 
 
@@ -358,3 +363,54 @@ def test_a_checkpoint_of_another_system_or_of_other_conditions(
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match="no checkpoint"):
         resume(pool, Conditions(timestep=0.002), path)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "amber14",
+        pytest.param("class1", marks=pytest.mark.slow),
+        pytest.param("class2plus", marks=pytest.mark.slow),
+    ],
+)
+def test_hydrogens_are_held_as_in_our_own_engine(model: str, ethanol: Molecule) -> None:
+    """Water is rigid in both, also where it is ours."""
+    water = from_smiles("O", conformers=1)
+    moved = Molecule.create(water.topology, water.positions + np.array([0.0, 0.0, 0.45]))
+    parts = [moved, water] if model == "amber14" else [ethanol, moved]
+    both = combine(parts)
+    prepared = prepare(both, model, settings=Settings(constraints="hydrogens"))
+    ours = hydrogen_constraints(both.topology, resolve_force_field(model, both).bind(both))
+    rows = [
+        prepared.system.getConstraintParameters(n)
+        for n in range(prepared.system.getNumConstraints())
+    ]
+    theirs = {(min(i, j), max(i, j)): number(distance) for i, j, distance in rows}
+    expected = {
+        (min(i, j), max(i, j)): distance
+        for (i, j), distance in zip(ours.pairs.tolist(), ours.distances.tolist(), strict=True)
+    }
+    assert len(rows) == len(theirs) == (6 if model == "amber14" else 9)
+    assert theirs == pytest.approx(expected, rel=1e-6)
+    across = theirs[4, 5] if model == "amber14" else theirs[10, 11]
+    assert 0.14 < across < 0.17
+
+
+def test_nothing_is_held_if_nothing_should_be(pool: Prepared, tmp_path: Path) -> None:
+    path = tmp_path / "rigid.xml"
+    path.write_text(openmm.XmlSerializer.serialize(pool.system))
+    for choice, count in (("auto", 81), ("none", 0)):
+        settings = Settings(constraints=choice, cutoff=0.4)
+        found = prepare(pool.molecule, str(path), settings=settings)
+        assert found.system.getNumConstraints() == count
+
+
+def test_water_is_found_in_any_residue() -> None:
+    """In a residue of its own or not; its extra site, and no peroxide or hydronium."""
+    many = from_smiles("O.CCO.[OH3+].OO")
+    assert water_molecules(many.topology).tolist() == [[0, 7, 8]]
+    assert np.flatnonzero(water_atoms(many.topology)).tolist() == [0, 7, 8]
+    site = Topology.create([8, 1, 1, 0], np.array([[0, 1], [0, 2]]))
+    assert water_molecules(site).tolist() == [[0, 1, 2]]
+    assert water_atoms(site).all()
+    assert len(solute_atoms(site)) == 0

@@ -63,7 +63,8 @@ def md(
         str,
         typer.Option(
             metavar="NAME",
-            help="langevin, nose-hoover, bussi; isokinetic with --respa; nve for none.",
+            help="langevin, nose-hoover, bussi; isokinetic with --respa, whose velocities show "
+            "four fifths of the temperature; nve for none.",
         ),
     ] = "langevin",
     friction: Annotated[
@@ -100,13 +101,18 @@ def md(
         str | None,
         typer.Option(
             metavar="none|hydrogens",
-            help="Hold bonds to hydrogen at their length. Unless given: those that the force field "
-            "brings along.",
+            help="Hold bonds to hydrogen at their length, and water rigid. Unless given: what the "
+            "force field brings along; files of OpenMM, such as amber14, bring none to jax, and "
+            "hydrogens to openmm.",
         ),
     ] = None,
     hmr: Annotated[
         bool,
-        typer.Option("--hmr", help="Make hydrogens heavier (3 Da), at the cost of their partners."),
+        typer.Option(
+            "--hmr",
+            help="Make hydrogens heavier (3 Da), at the cost of their partners; not those of "
+            "water, which must be rigid for long steps.",
+        ),
     ] = False,
     respa: Annotated[
         int | None,
@@ -128,7 +134,11 @@ def md(
     ] = None,
     padding: Annotated[
         float | None,
-        typer.Option(metavar="NM", help="Water around the structure; 1 nm unless given."),
+        typer.Option(
+            metavar="NM",
+            help="Least distance between images of the structure in its box of water, half of it "
+            "on each side; 1 nm unless given.",
+        ),
     ] = None,
     ions: Annotated[
         float | None,
@@ -153,8 +163,8 @@ def md(
         bool,
         typer.Option(
             "--deterministic",
-            help="openmm: the same bits again after --resume; on CPU with one thread. --engine jax "
-            "always is.",
+            help="openmm: the same bits again after --resume on the same kind of machine; on CPU "
+            "with one thread. --engine jax always is.",
         ),
     ] = False,
     charge: Charge = None,
@@ -167,8 +177,10 @@ def md(
 ) -> None:
     """Molecular dynamics: trajectory, energies and checkpoints as files.
 
-    Ctrl-C ends the run with a checkpoint; the same command with --resume goes on, bit by bit,
-    also after a crash. With a longer --ns, --resume makes a finished run longer.
+    Ctrl-C ends the run with a checkpoint; the same command with --resume goes on, also after a
+    crash. With a longer --ns, --resume makes a finished run longer. With the same versions on the
+    same kind of machine it goes on bit by bit; with openmm on several threads or a GPU only with
+    --deterministic.
     """
     from isthmus.cli.md_request import Request
     from isthmus.cli.md_run import run_dynamics

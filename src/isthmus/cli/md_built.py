@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from isthmus.chemistry.molecule import Molecule
     from isthmus.simulate.record import Engine
 
-__all__ = ["Built"]
+__all__ = ["BROKEN", "Built"]
+
+BROKEN: Final = 1
+"""Exit code of a run that broke: a failure of the physics, not of what was asked for"""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Built:
         facts: what will run, by what it is about, for people.
         notes: what the reader must know, a sentence each.
         made_of: what a checkpoint must agree with, beside the request; plain data.
+        device: that computes, as its engine calls it.
     """
 
     engine: "Engine"
@@ -28,3 +32,4 @@ class Built:
     facts: Mapping[str, str]
     notes: tuple[str, ...]
     made_of: Mapping[str, Any]
+    device: str

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import typer
+from jaxtyping import Int
 
 from isthmus.cli.md_built import Built
 from isthmus.cli.md_request import Settled
@@ -12,12 +13,14 @@ from isthmus.errors import InputError
 
 if TYPE_CHECKING:
     from isthmus.chemistry.molecule import Molecule
+    from isthmus.chemistry.topology import Topology
     from isthmus.forcefield.potential import Potential
+    from isthmus.parameters.parameterization import Parameterization
     from isthmus.simulate.mechanics import Mechanics
     from isthmus.simulate.state import Integrator
     from isthmus.simulate.surface import Surface
 
-__all__ = ["build"]
+__all__ = ["build", "chosen_mechanics", "molecule_labels"]
 
 _TOLERANCE: Final = 50.0
 """Of the longest force: good enough to start from [kJ/mol/nm]"""
@@ -39,6 +42,8 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
     Raises:
         InputError: a model, structure or combination that cannot be used.
     """
+    import jax
+
     from isthmus.cli.console import working
     from isthmus.cli.md_model import model_fact
     from isthmus.deploy.spec import resolve_force_field
@@ -55,7 +60,7 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
             "--pressure needs a periodic system, and this one has no box: leave the pressure out, "
             "or give a structure with a box (CRYST1 in PDB)"
         )
-    mechanics = _mechanics(settled, molecule, potential)
+    mechanics = chosen_mechanics(settled, molecule, potential)
     positions = molecule.positions
     if request.minimise and not resuming:
         positions = _minimised(potential, mechanics, positions, box)
@@ -79,10 +84,18 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
         },
         notes=() if found.note is None else (found.note,),
         made_of={},
+        device=jax.devices()[0].device_kind,
     )
 
 
-def _mechanics(settled: Settled, molecule: "Molecule", potential: "Potential") -> "Mechanics":
+def chosen_mechanics(settled: Settled, molecule: "Molecule", potential: "Potential") -> "Mechanics":
+    """Masses, constraints and degrees of freedom that were asked for.
+
+    Raises:
+        InputError: a bond to hydrogen of unknown length, or water that does not bear the step.
+    """
+    from isthmus.cli.md_water import check_water
+    from isthmus.deploy.md.momentum import conserves_momentum
     from isthmus.parameters.parameterization import Constraints
     from isthmus.simulate.hydrogen_constraints import hydrogen_constraints
     from isthmus.simulate.hydrogen_mass import repartition_hydrogen_mass
@@ -95,9 +108,13 @@ def _mechanics(settled: Settled, molecule: "Molecule", potential: "Potential") -
         constraints = hydrogen_constraints(molecule.topology, potential)
     elif request.constraints == "none":
         constraints = Constraints(np.zeros((0, 2), dtype=np.int32), np.zeros(0))
-    # Noise on every particle moves the centre of mass; nothing else does
-    kept = request.thermostat not in ("langevin", "isokinetic")
-    return mechanics_of(potential, masses=masses, constraints=constraints, conserves_momentum=kept)
+    # Noise on every particle moves the centre of mass, and so does what is held in the laboratory
+    kept = request.thermostat not in ("langevin", "isokinetic") and conserves_momentum(potential)
+    made = mechanics_of(potential, masses=masses, constraints=constraints, conserves_momentum=kept)
+    solver = made.constraints
+    held = None if solver is None else np.asarray(solver.pairs)
+    check_water(settled, molecule.topology, held)
+    return made
 
 
 def _integrator(
@@ -122,7 +139,8 @@ def _integrator(
         parts = _parts(potential)
         chosen = _two_steps(request.thermostat)
         made = chosen(*parts, mechanics, ratio=request.respa, **given)
-    return _pressured(settled, molecule, mechanics, made)
+    labels = molecule_labels(molecule.topology, potential.parameterization)
+    return _pressured(settled, labels, mechanics, made)
 
 
 def _single_step(thermostat: str) -> Callable[..., Any]:
@@ -166,7 +184,7 @@ def _parts(potential: "Potential") -> "tuple[Surface, Surface]":
 
 
 def _pressured(
-    settled: Settled, molecule: "Molecule", mechanics: "Mechanics", integrator: Any
+    settled: Settled, labels: np.ndarray, mechanics: "Mechanics", integrator: Any
 ) -> "Integrator":
     from isthmus.simulate.barostats.molecules import Molecules
     from isthmus.simulate.barostats.montecarlo import MonteCarlo
@@ -175,7 +193,7 @@ def _pressured(
 
     if settled.barostat is None:
         return integrator
-    molecules = Molecules.create(molecule.topology.components, np.asarray(mechanics.masses))
+    molecules = Molecules.create(labels, np.asarray(mechanics.masses))
     given: dict[str, Any] = {
         "temperature": settled.temperature,
         "pressure": settled.request.pressure,
@@ -187,6 +205,30 @@ def _pressured(
         axes = (True, True, True) if settled.barostat == "monte-carlo-anisotropic" else None
         barostat = MonteCarlo(molecules, axes=axes, adapt=_ADAPTING_TRIALS, **given)
     return Pressured(integrator, barostat, every=_BAROSTAT_EVERY)
+
+
+def molecule_labels(
+    topology: "Topology", parameterization: "Parameterization"
+) -> Int[np.ndarray, " atoms"]:
+    """Which molecule each particle moves with when the box changes, from 0.
+
+    Atoms move with those that they are bonded to or held at a distance from, and virtual sites
+    with the atoms that place them.
+
+    Args:
+        topology: of the whole system.
+        parameterization: of the same system.
+    """
+    from isthmus.chemistry.graph import connected_components
+
+    joined = [np.asarray(topology.bonds)]
+    if parameterization.constraints is not None:
+        joined.append(np.asarray(parameterization.constraints.pairs))
+    sites = parameterization.virtual_sites
+    for group in () if sites is None else sites.groups:
+        ends = np.broadcast_to(group.sites[:, None], group.parents.shape)
+        joined.append(np.stack([ends.ravel(), group.parents.ravel()], axis=1))
+    return connected_components(np.concatenate(joined), n_atoms=topology.n_atoms)
 
 
 def _minimised(
@@ -233,7 +275,7 @@ def _motion(settled: Settled, mechanics: "Mechanics") -> str:
     if request.respa is not None:
         text += f" outside, {settled.timestep * 1000 / request.respa:g} fs for bonded terms"
     held = 0 if mechanics.constraints is None else mechanics.constraints.n_constraints
-    text += f", {held} bonds held" if held else ", no constraints"
+    text += f", {held} distances held" if held else ", no constraints"
     if request.hmr:
         text += ", hydrogens of 3 Da"
     return text

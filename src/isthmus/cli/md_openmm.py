@@ -1,137 +1,44 @@
 """`isthmus md --engine openmm`: a system in OpenMM, at the start of its run."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 import typer
-from jaxtyping import Float
 
-from isthmus.cli.md_built import Built
+from isthmus.cli.md_built import BROKEN, Built
 from isthmus.cli.md_request import Settled
 from isthmus.errors import InputError
-from isthmus.simulate.record import Record
 
 if TYPE_CHECKING:
     from isthmus.chemistry.molecule import Molecule
     from isthmus.deploy.md.prepare import Prepared
     from isthmus.deploy.md.production import Simulation
 
-__all__ = ["OpenMMEngine", "build"]
+__all__ = ["build"]
 
 _INTEGRATORS: Final = {"langevin": "langevin", "nose-hoover": "nose-hoover", "nve": "verlet"}
 _HYDROGEN_MASS: Final = 3.0
-_WORK: Final = 2_000_000
-"""Atoms times steps of one call, about"""
-_MOST_STEPS: Final = 1000
-_FEWEST_STEPS: Final = 20
 _WARM_UP: Final = 1 / 6
 """Part of the equilibration in which the temperature rises"""
 _EQUILIBRATION: Final = 120.0
 """Where water was added [ps]"""
 
 
-class OpenMMEngine:
-    """A simulation in OpenMM as an `Engine` of `isthmus.simulate.record`."""
-
-    def __init__(self, simulation: "Simulation", restored: "Callable[[bytes], Simulation]") -> None:
-        """Stand where the simulation stands.
-
-        Args:
-            simulation: at step 0.
-            restored: makes one from what `isthmus.deploy.md.checkpoint.checkpoint` gave.
-        """
-        self._simulation = simulation
-        self._restored = restored
-        self._broken = False
-
-    @property
-    def grain(self) -> int:
-        """Steps of one call; see `Engine`."""
-        if self._simulation.deterministic:
-            # A snapshot costs more there, and must be taken at the same steps in every run
-            return _MOST_STEPS
-        n_atoms = self._simulation.prepared.system.getNumParticles()
-        return min(_MOST_STEPS, max(_FEWEST_STEPS, _WORK // n_atoms))
-
-    def advance(self, n_steps: int) -> None:
-        """Move on; see `Engine`."""
-        from isthmus.deploy.md.production import BrokenSimulationError, advance
-
-        try:
-            advance(self._simulation, n_steps)
-        except BrokenSimulationError:
-            self._broken = True
-
-    def record(self) -> Record:
-        """Where the atoms stand; see `Engine`."""
-        from isthmus.deploy.md.production import observe
-
-        seen = observe(self._simulation)
-        potential = np.nan if self._broken else seen.potential
-        return Record(
-            step=seen.step,
-            time=seen.step * self._simulation.conditions.timestep,
-            potential=np.array([potential]),
-            kinetic=np.array([seen.kinetic]),
-            temperature=np.array([seen.temperature]),
-            conserved=None,
-            volume=None if seen.volume is None else np.array([seen.volume]),
-            density=None if seen.density is None else np.array([seen.density]) / 1000,
-            positions=np.array(seen.positions())[None],
-            velocities=np.array(seen.velocities())[None],
-            box=None if seen.box is None else seen.box[None],
-        )
-
-    def snapshot(self) -> Mapping[str, np.ndarray]:
-        """OpenMM's checkpoint; see `Engine`."""
-        from isthmus.deploy.md.checkpoint import checkpoint
-
-        if self._simulation.deterministic:
-            data = checkpoint(self._simulation)
-        else:
-            data = self._simulation.context.createCheckpoint()
-        return {"checkpoint": np.frombuffer(data, dtype=np.uint8).copy()}
-
-    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
-        """Stand where a snapshot was taken; see `Engine`."""
-        import openmm
-
-        data = snapshot["checkpoint"].tobytes()
-        self._broken = False
-        if self._simulation.deterministic:
-            self._simulation = self._restored(data)
-            return
-        try:
-            self._simulation.context.loadCheckpoint(data)
-        except openmm.OpenMMException as error:
-            raise InputError(
-                f"OpenMM does not take its own checkpoint ({error}): go on with the same OpenMM on "
-                "the same machine, or start anew with --overwrite"
-            ) from None
-
-    def term_energies(
-        self, positions: Float[np.ndarray, "atoms 3"], box: Float[np.ndarray, "3 3"] | None
-    ) -> Mapping[str, float]:
-        """Energy of each force of OpenMM, by its name; see `Engine`."""
-        from isthmus.deploy.openmm.evaluating import evaluate_openmm
-
-        if self._simulation.prepared.inner:
-            return {}
-        found = evaluate_openmm(self._simulation.prepared.system, positions, box=box)
-        return {name: float(energy) for name, energy in found.by_force.items()}
-
-
 def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
     """Solvate, minimise, equilibrate; arguments and errors as those of `md_jax.build`."""
     from isthmus.cli.console import working
     from isthmus.cli.md_model import model_fact
+    from isthmus.cli.md_water import check_water
     from isthmus.deploy.md.checkpoint import resume_from
+    from isthmus.deploy.md.engine import OpenMMEngine
     from isthmus.deploy.md.production import minimise, start
 
     request = settled.request
     with working(f"preparing {request.model}"):
         prepared = _prepared(settled, molecule)
+    system = prepared.system
+    held = [system.getConstraintParameters(n)[:2] for n in range(system.getNumConstraints())]
+    check_water(settled, prepared.molecule.topology, np.array(held, dtype=int).reshape(-1, 2))
     if settled.barostat is not None and prepared.box is None:
         raise InputError(
             "--pressure needs a periodic system, and this one has no box: leave the pressure out, "
@@ -151,7 +58,10 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
     platform = simulation.platform.name
 
     def restored(data: bytes) -> "Simulation":
-        return resume_from(prepared, conditions, data, precision=settled.precision).simulation
+        found = resume_from(prepared, conditions, data, precision=settled.precision)
+        if found.note is not None:
+            typer.echo(f"isthmus: warning: the run goes on, not bit by bit: {found.note}", err=True)
+        return found.simulation
 
     notes = list(prepared.notes)
     if not simulation.deterministic:
@@ -169,7 +79,17 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
         },
         notes=tuple(notes),
         made_of={"platform of OpenMM": platform},
+        device=_device(simulation),
     )
+
+
+def _device(simulation: "Simulation") -> str:
+    """The platform, and its device where it has several."""
+    platform = simulation.context.getPlatform()
+    name = "DeviceName"
+    if name not in platform.getPropertyNames():
+        return platform.getName()
+    return f"{platform.getName()} on {platform.getPropertyValue(simulation.context, name)}"
 
 
 _VIA: Final = {
@@ -240,6 +160,8 @@ def _equilibrate(settled: Settled, simulation: "Simulation") -> None:
     )
     try:
         for record in stages:
+            if not record.is_finite:
+                _ended(f"The energy is not a finite number at step {record.step}")
             density = "" if record.density is None else f"  {record.density / 1000:.3f} g/cm^3"
             typer.echo(
                 f"isthmus: {record.stage}  {record.step * settled.timestep:.4g} ps  "
@@ -247,10 +169,17 @@ def _equilibrate(settled: Settled, simulation: "Simulation") -> None:
                 err=True,
             )
     except BrokenSimulationError as error:
-        raise InputError(
-            f"it broke while it was equilibrated. {error} Try a larger --padding, a smaller "
-            "--timestep, or another start"
-        ) from None
+        _ended(str(error))
+
+
+def _ended(why: str) -> NoReturn:
+    """Say what broke, and end the command."""
+    typer.echo(
+        f"isthmus: error: it broke while it was equilibrated. {why}. Try a larger --padding, a "
+        "smaller --timestep, or another start",
+        err=True,
+    )
+    raise typer.Exit(BROKEN)
 
 
 def _motion(settled: Settled, simulation: "Simulation") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from isthmus.cli.md_built import BROKEN
 from isthmus.cli.md_request import Request, Settled, settle
 from isthmus.cli.train_stop import Interruption, interruptions
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from isthmus.simulate.run_paths import RunPaths
 
 __all__ = ["run_dynamics"]
-
-BROKEN = 1
 
 
 def run_dynamics(request: Request, *, checkpoint_seconds: float = 60.0) -> int:
@@ -103,6 +102,7 @@ def _run(
     checkpoint_seconds: float,
 ) -> "Outcome":
     from isthmus.cli.md_progress import RunBar
+    from isthmus.cli.md_versions import Versioned, made_with
     from isthmus.deploy.openmm.topology import openmm_topology
     from isthmus.simulate.run import RunSettings, System, carry_out
 
@@ -120,11 +120,12 @@ def _run(
         **settled.made_of(),
         **built.made_of,
     }
+    engine = Versioned(built.engine, made_with(built.device), _warn)
     system = System(molecule.topology, openmm_topology(molecule.topology, molecule.box))
     try:
         with RunBar(timestep=settled.timestep, replicas=request.replicas) as bar:
             return carry_out(
-                built.engine,
+                engine,
                 system,
                 settings,
                 paths,
@@ -142,6 +143,10 @@ def _run(
                 err=True,
             )
         raise error
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"isthmus: warning: {text}", err=True)
 
 
 def _identity(text: str) -> str:

@@ -28,6 +28,8 @@ _SHOWN = {
     "volume": "nm^3",
     "density": "g/cm^3",
 }
+_LINKS = 4
+"""Of the isokinetic thermostat, as `IsokineticRespa` has them unless told"""
 _SETTLING = 0.2
 """Part of a run at its start that is left out of means"""
 
@@ -89,6 +91,8 @@ def show_summary(settled: Settled, outcome: "Outcome", paths: "RunPaths") -> Non
                 mean, error = mean_and_error(values)
                 table.add_row(name, *_rounded(mean, error), unit)
         results().print(table)
+        if settled.request.thermostat == "isokinetic":
+            results().print(_isokinetic(settled.temperature), soft_wrap=True)
     rate = speed(outcome.steps_timed, outcome.seconds, settled.timestep)
     if rate is not None:
         each = f" for each of {replicas} replicas" if replicas > 1 else ""
@@ -97,6 +101,16 @@ def show_summary(settled: Settled, outcome: "Outcome", paths: "RunPaths") -> Non
     if len(paths.trajectories) > 2:
         shown.insert(2, f"... ({len(paths.trajectories)} trajectories)")
     results().print("files: " + ", ".join([*shown, str(paths.checkpoint)]), soft_wrap=True)
+
+
+def _isokinetic(temperature: float) -> str:
+    """Why its temperature is not the one that was asked for."""
+    shown = _LINKS / (_LINKS + 1) * temperature
+    return (
+        f"The temperature above and in the CSV is that of the velocities, which --thermostat "
+        f"isokinetic keeps at {_LINKS}/{_LINKS + 1} of the one asked for: expected are {shown:g} K "
+        f"where positions are those of {temperature:g} K."
+    )
 
 
 def _rounded(mean: float, error: float | None) -> tuple[str, str]:

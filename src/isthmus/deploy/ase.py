@@ -138,10 +138,12 @@ def _placed(
 
 
 def _charges(potential: Potential) -> Float[np.ndarray, "atoms"] | None:
-    """Charges [e] of the term over pairs that has them."""
-    for bound in potential.parameterization.terms:
+    """Charges [e] of the first term over pairs that has them, one for each atom."""
+    item = potential.parameterization
+    pairs = [bound for bound in item.terms if bound.term.over == "pair"]
+    pairs += [bound for group in item.pair_groups for bound in group.terms]
+    for bound in pairs:
         values = bound.values.get("charge")
-        if values is not None and bound.term.over == "pair":
-            charges = np.asarray(values, dtype=np.float64)
-            return charges if charges.shape == (potential.n_atoms,) else None
+        if values is not None and np.shape(values) == (potential.n_atoms,):
+            return np.asarray(values, dtype=np.float64)
     return None

@@ -167,6 +167,7 @@ def find_breakage(
         found: the record with one.
     """
     size = max((found.step - good.step) // _FINE, 1)
+    failure = engine.failure
     engine.restore(snapshot)
     while good.step < found.step:
         engine.advance(min(size, found.step - good.step))
@@ -183,8 +184,8 @@ def find_breakage(
     problem = watch.problem(found)
     assert problem is not None
     replica, what, atoms = problem
-    if engine.failure is not None:
-        what = engine.failure
+    if failure is not None:
+        what += f"; {failure}"
     term = _largest_term(engine.term_energies, good, found, replica)
     return Breakage(found.step, found.time, replica, what, atoms, term, good)
 

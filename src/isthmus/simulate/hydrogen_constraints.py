@@ -32,6 +32,9 @@ POINTS: Final = 201
 
 HALVINGS: Final = 50
 
+LEAST_DEPTH: Final = 1e-6
+"""By which a minimum lies below both ends, far above rounding [kJ/mol]"""
+
 Rows = Int[np.ndarray, " found"]
 Pick = Callable[[BoundTerm | BoundCoordinate], tuple[Rows, Int[np.ndarray, "found size"], Rows]]
 """Rows of a term that act within fragments, their atoms there, and the fragment of each"""
@@ -198,7 +201,9 @@ def _lowest(
     grid = np.tile(np.linspace(*between, POINTS), (count, 1))
     with jax.enable_x64(True):
         slope = _slope(parameterization, pick, place, count * size)
-        best = np.argmin(np.asarray(slope(grid)[0]), axis=1)
+        energies = np.asarray(slope(grid)[0])
+        best = np.argmin(energies, axis=1)
+        depth = energies[:, [0, -1]].min(axis=1) - energies.min(axis=1)
         step = (between[1] - between[0]) / (POINTS - 1)
         low = between[0] + step * (best - 1)
         high = low + 2 * step
@@ -206,7 +211,7 @@ def _lowest(
             middle = (low + high) / 2
             rising = np.asarray(slope(middle[:, None])[1])[:, 0] > 0
             low, high = np.where(rising, low, middle), np.where(rising, middle, high)
-    return (low + high) / 2, (best > 0) & (best < POINTS - 1)
+    return (low + high) / 2, depth > LEAST_DEPTH
 
 
 def _slope(

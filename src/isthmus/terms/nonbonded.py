@@ -58,8 +58,8 @@ class PairTerm(eqx.Module):
     def energies(
         self,
         r: Float[Array, "*shape"],
-        first: Int[Array | np.ndarray, "*shape"],
-        second: Int[Array | np.ndarray, "*shape"],
+        first: Int[Array | np.ndarray, "..."],
+        second: Int[Array | np.ndarray, "..."],
     ) -> Float[Array, "*shape"]:
         """Energy of each pair [kJ/mol]."""
         values = {}
@@ -145,10 +145,10 @@ class PairGroup(eqx.Module):
     def _pair_energies(
         self,
         pair_term: PairTerm,
-        r: Float[Array, " pairs"],
-        first: Int[Array, " pairs"],
-        second: Int[Array, " pairs"],
-    ) -> Float[Array, " pairs"]:
+        r: Float[Array, "*shape"],
+        first: Int[Array, "..."],
+        second: Int[Array, "..."],
+    ) -> Float[Array, "*shape"]:
         """Energy of pairs inside the cutoff, with what the method makes of the formula."""
         method, kind = self.method, pair_term.term.long_range
         if kind == "coulomb" and method.method != "none":
@@ -169,7 +169,7 @@ class PairGroup(eqx.Module):
 
     def _grid_part(
         self, pair_term: PairTerm, r: Array, first: Array, second: Array
-    ) -> Float[Array, " pairs"]:
+    ) -> Float[Array, "*shape"]:
         """What "ljpme" adds to a pair: the grid's share, and the shift to zero at the cutoff."""
         alpha, _ = self.method.dispersion_sum
         c6 = self._c6(pair_term, r.dtype)
@@ -266,8 +266,8 @@ class PairGroup(eqx.Module):
         self, positions: Array, box: Array | None, first: Array, second: Array
     ) -> tuple[Float[Array, "*shape"], ...]:
         """Displacements from the first to the second atom [nm]."""
-        steps = [rows_of(positions[c], second) - rows_of(positions[c], first) for c in range(3)]
-        return minimum_image_xyz(*steps, box if self.periodic else None)
+        dx, dy, dz = (rows_of(x, second) - rows_of(x, first) for x in positions)
+        return minimum_image_xyz(dx, dy, dz, box if self.periodic else None)
 
     def _square(
         self, positions: Array, box: Array | None, first: Array, second: Array
@@ -280,8 +280,8 @@ class PairGroup(eqx.Module):
         self,
         square: Float[Array, "*shape"],
         inside: Bool[Array, "*shape"],
-        first: Int[Array, "*shape"],
-        second: Int[Array, "*shape"],
+        first: Int[Array, "..."],
+        second: Int[Array, "..."],
     ) -> dict[str, Float[Array, ""]]:
         r = jnp.sqrt(jnp.where(inside, square, 1.0))
         return {

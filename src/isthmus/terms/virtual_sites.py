@@ -111,7 +111,7 @@ def _atom(positions: Positions, idx: Int[np.ndarray, " sites"]) -> Sites:
     return jnp.stack([rows_of(positions[c], idx) for c in range(3)])
 
 
-def _like(weights: np.ndarray, positions: Positions) -> Array:
+def _like(weights: Array | np.ndarray, positions: Positions) -> Array:
     """Weights (sites, n) ready to multiply (3, sites, *batch) arrays column by column."""
     shape = weights.shape + (1,) * (positions.ndim - 2)
     return jnp.asarray(weights, positions.dtype).reshape(shape)

@@ -13,7 +13,8 @@ What a command needs, in order::
 
 `prepare` is in prepare.py, `Settings` in settings.py, `Solvent` in solvation.py; `Conditions`
 in conditions.py; `start`, `minimise`, `produce` in production.py; `equilibrate` in
-equilibration.py; `save_checkpoint` and `resume` in checkpoint.py.
+equilibration.py; `save_checkpoint` and `resume` in checkpoint.py; `OpenMMEngine`, which gives a
+simulation to the runner of `isthmus.simulate`, in engine.py.
 """
 
 __all__: list[str] = []

@@ -187,7 +187,7 @@ def system_of_files(
 
 def _name_waters(named: Any, topology: Topology) -> None:
     """OpenMM knows which molecules to keep rigid by the name HOH."""
-    waters = set(topology.residue_idx[water_atoms(topology)].tolist())
+    others = set(topology.residue_idx[~water_atoms(topology)].tolist())
     for residue in named.residues():
-        if residue.index in waters:
+        if residue.index not in others:
             residue.name = "HOH"

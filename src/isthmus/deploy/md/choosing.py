@@ -8,6 +8,7 @@ from jaxtyping import Bool, Int
 
 from isthmus.chemistry.topology import Topology
 from isthmus.errors import InputError
+from isthmus.simulate.water import water_molecules
 
 __all__ = ["chosen_atoms", "solute_atoms", "water_atoms", "whole_molecules"]
 
@@ -16,15 +17,13 @@ _MONATOMIC: Final = 1
 
 def water_atoms(topology: Topology) -> Bool[np.ndarray, " atoms"]:
     """Atoms of water molecules, with the extra particles of their residues."""
-    numbers, residue = topology.atomic_numbers, topology.residue_idx
-    counts = {
-        n: np.bincount(residue, weights=numbers == n, minlength=topology.n_residues) for n in (1, 8)
-    }
-    real = np.bincount(residue, weights=numbers > 0, minlength=topology.n_residues)
-    degree = np.bincount(topology.bonds.ravel(), minlength=topology.n_atoms)
-    bonded = np.bincount(residue, weights=degree, minlength=topology.n_residues)
-    water = (counts[1] == 2) & (counts[8] == 1) & (real == 3) & (bonded == 4)
-    return water[residue]
+    water = np.zeros(topology.n_atoms, dtype=bool)
+    water[water_molecules(topology)] = True
+    extra, residue = topology.atomic_numbers == 0, topology.residue_idx
+    only = np.ones(topology.n_residues, dtype=bool)
+    only[residue[~(water | extra)]] = False
+    some = np.bincount(residue[water], minlength=topology.n_residues) > 0
+    return water | (extra & (only & some)[residue])
 
 
 def solute_atoms(topology: Topology) -> Int[np.ndarray, " solute"]:

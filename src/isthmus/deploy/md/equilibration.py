@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from isthmus.deploy.md.conditions import seed_of
+from isthmus.deploy.md.momentum import degrees_of_freedom
 from isthmus.deploy.md.production import Record, Simulation, make_context, place, produce
 from isthmus.errors import InputError
 
@@ -97,9 +98,7 @@ def _trial(simulation: Simulation, restraint: float) -> tuple[Simulation, Any]:
     box = state.getPeriodicBoxVectors(asNumpy=True)._value if prepared.box is not None else None
     place(context, positions, box)
     context.setVelocitiesToTemperature(conditions.temperature / _RAMP, seed_of(conditions.seed, 0))
-    freedom = simulation.degrees_of_freedom
-    if simulation.conditions.integrator != "langevin":
-        freedom += 3
+    freedom = degrees_of_freedom(system)
     trial = replace(simulation, conditions=conditions, context=context, degrees_of_freedom=freedom)
     return trial, barostat
 

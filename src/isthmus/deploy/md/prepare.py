@@ -29,7 +29,7 @@ from isthmus.deploy.md.building import (
     whole_system,
 )
 from isthmus.deploy.md.choosing import chosen_atoms, solute_atoms, whole_molecules
-from isthmus.deploy.md.constraining import constrain_hydrogens, repartition
+from isthmus.deploy.md.holding import hold_hydrogens, hold_nothing, make_hydrogens_heavier
 from isthmus.deploy.md.python_force import PythonPart
 from isthmus.deploy.md.settings import Settings
 from isthmus.deploy.md.solvation import WATER_FILES, Solvent, solvate
@@ -167,7 +167,7 @@ def _all_ours(
     system, inner = whole_system(bound, molecule, settings)
     if settings.constraints == "hydrogens":
         item = bound.potential.parameterization
-        constrain_hydrogens(system, molecule.topology, item, every)
+        hold_hydrogens(system, molecule.topology, item, every)
     return _prepared(system, inner, molecule, every, bound.notes, settings)
 
 
@@ -210,7 +210,7 @@ def _with_files(
         notes = bound.notes
         if settings.constraints == "hydrogens":
             item = bound.potential.parameterization
-            constrain_hydrogens(system, inside.topology, item, part)
+            hold_hydrogens(system, inside.topology, item, part)
     return _prepared(system, inner, molecule, atoms, notes, settings)
 
 
@@ -234,8 +234,10 @@ def _prepared(
     notes: Sequence[str],
     settings: Settings,
 ) -> Prepared:
+    if settings.constraints == "none":
+        hold_nothing(system)
     if settings.hydrogen_mass is not None:
-        repartition(system, molecule.topology, settings.hydrogen_mass)
+        make_hydrogens_heavier(system, molecule.topology, settings.hydrogen_mass)
     if molecule.box is not None:
         system.setDefaultPeriodicBoxVectors(*np.asarray(molecule.box).tolist())
     via = ("python" if inner else "forces") if len(atoms) else "files"

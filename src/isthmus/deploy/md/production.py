@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isthmus.deploy.md.conditions import Conditions, seed_of
+from isthmus.deploy.md.momentum import conserves_momentum, degrees_of_freedom
 from isthmus.deploy.md.platforms import Platform, choose_platform
 from isthmus.deploy.md.prepare import Prepared
 from isthmus.deploy.md.simulation import (
@@ -21,9 +22,8 @@ from isthmus.deploy.md.simulation import (
     Record,
     Simulation,
 )
-from isthmus.deploy.openmm.reader_registry import number
+from isthmus.deploy.md.stepping import advance, observe, stopped, where
 from isthmus.errors import InputError
-from isthmus.units import BOLTZMANN, GRAM_PER_CM3
 
 if TYPE_CHECKING:
     import openmm
@@ -43,6 +43,7 @@ __all__ = [
     "place",
     "produce",
     "start",
+    "where",
 ]
 
 _CONSTRAINT_TOLERANCE: Final = 1e-6
@@ -114,12 +115,22 @@ def make_simulation(
     if conditions.pressure is not None:
         barostat = conditions.make_barostat(barostat_stage)
         extra.append(barostat)
-    if conditions.integrator != "langevin":
+    if conditions.integrator != "langevin" and _rests(prepared):
         extra.append(openmm.CMMotionRemover())
     system = prepared.build(*extra)
     context = make_context(system, prepared, conditions.make_integrator(), platform)
-    freedom = _degrees_of_freedom(system, conserved=conditions.integrator != "langevin")
+    freedom = degrees_of_freedom(system)
     return Simulation(prepared, conditions, platform, deterministic, context, freedom, barostat)
+
+
+def _rests(prepared: Prepared) -> bool:
+    """Whether the motion of the centre of mass should be taken out, which nothing does yet."""
+    import openmm
+
+    if any(isinstance(force, openmm.CMMotionRemover) for force in prepared.system.getForces()):
+        return False
+    inner = (part.computation.potential for part in prepared.inner)
+    return conserves_momentum(prepared.system) and all(map(conserves_momentum, inner))
 
 
 def make_context(
@@ -179,15 +190,18 @@ def minimise(simulation: Simulation, *, tolerance: float = 10.0, max_steps: int 
     import openmm
 
     context = simulation.context
-    before = _potential(context)
+    before = _potential(simulation)
     if not math.isfinite(before):
         raise InputError(
             f"the potential energy of the structure is {before}: atoms lie upon each other, or the "
             "model does not know them; look at the structure"
         )
     given: Any = tolerance
-    openmm.LocalEnergyMinimizer.minimize(context, given, max_steps)
-    after = _potential(context)
+    try:
+        openmm.LocalEnergyMinimizer.minimize(context, given, max_steps)
+    except openmm.OpenMMException as error:
+        raise InputError(f"{stopped(simulation, error)}; start from another structure") from None
+    after = _potential(simulation)
     if not math.isfinite(after):
         raise InputError(
             f"the potential energy became {after} while it was minimised: the model has no lowest "
@@ -231,55 +245,8 @@ def produce(
             return
 
 
-def advance(simulation: Simulation, n_steps: int) -> None:
-    """Take steps.
-
-    OpenMM refuses some steps by itself: positions that are not numbers, a constraint that cannot
-    be met. These are no accidents of the machine but of the physics, and the simulation is then
-    broken as if its energy had not been finite.
-
-    Raises:
-        BrokenSimulationError: says what OpenMM said.
-    """
-    import openmm
-
+def _potential(simulation: Simulation) -> float:
     try:
-        simulation.context.getIntegrator().step(n_steps)
-    except openmm.OpenMMException as error:
-        raise BrokenSimulationError(
-            f"OpenMM stopped near step {simulation.step}: {error}"
-        ) from None
-
-
-def observe(simulation: Simulation, stage: str = "production") -> Record:
-    """The simulation as it stands."""
-    state = simulation.context.getState(energy=True, groups=ALL_GROUPS)
-    kinetic = state.getKineticEnergy()._value
-    temperature = 2 * kinetic / (BOLTZMANN * max(simulation.degrees_of_freedom, 1))
-    volume = density = box = None
-    if simulation.prepared.box is not None:
-        box = np.array(state.getPeriodicBoxVectors(asNumpy=True)._value)
-        volume = float(np.linalg.det(box))
-        density = 1000 * simulation.mass / volume / GRAM_PER_CM3
-    return Record(
-        state.getStepCount(),
-        state.getTime()._value,
-        state.getPotentialEnergy()._value,
-        kinetic,
-        temperature,
-        volume,
-        density,
-        box,
-        stage,
-        simulation.context,
-    )
-
-
-def _potential(context: Any) -> float:
-    return context.getState(energy=True, groups=ALL_GROUPS).getPotentialEnergy()._value
-
-
-def _degrees_of_freedom(system: "openmm.System", *, conserved: bool) -> int:
-    masses = [number(system.getParticleMass(n)) for n in range(system.getNumParticles())]
-    moving = sum(mass > 0 for mass in masses)
-    return 3 * moving - system.getNumConstraints() - (3 if conserved else 0)
+        return observe(simulation).potential
+    except BrokenSimulationError as error:
+        raise InputError(f"{error}; start from another structure") from None

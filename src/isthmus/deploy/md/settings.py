@@ -10,7 +10,7 @@ __all__ = ["CONSTRAINTS", "VIA", "Settings"]
 
 CONSTRAINTS: Final = ("auto", "none", "hydrogens")
 """`auto`: bonds to hydrogen of what OpenMM's files describe, and water rigid; ours flexible.
-`none`: nothing. `hydrogens`: as `auto`, and the bonds to hydrogen that are ours."""
+`none`: nothing. `hydrogens`: as `auto`, and ours in the same way, also water that is ours."""
 
 VIA: Final = ("auto", "forces", "python")
 """How a model acts in OpenMM: `auto` takes forces where they can be written."""
