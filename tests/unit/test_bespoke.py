@@ -1,5 +1,7 @@
 """Bespoke fits: known parameters come back, symmetry and bounds hold, users may stop early."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -205,5 +207,8 @@ def test_what_cannot_be_fitted_is_refused() -> None:
     )
     with pytest.raises(InputError, match="neither forces nor two energies"):
         fit_bespoke(design, empty)
+    held = parse_design(re.sub(r"scale = \w+", "scale = 0", LINEAR))
+    with pytest.raises(InputError, match="nothing to fit: no parameter of the design 'linear'"):
+        fit_bespoke(held, entry)
     with pytest.raises(InputError, match="prior_strength"):
         BespokeSettings(prior_strength=0.0)

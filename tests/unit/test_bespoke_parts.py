@@ -57,12 +57,19 @@ energy = "scale*COULOMB*charge1*charge2/r"
 parameters.charge = { unit = "e", per = "atom", from = "coulomb.charge" }
 parameters.scale = { unit = "1", default = 0.8, min = 0, max = 1, scale = 0.1 }
 """
+COULOMB = """
+name = "charges"
+[[term]]
+name = "coulomb"
+over = "pair"
+form = "coulomb"
+"""
 
 
-@pytest.mark.parametrize("tie", [False, True])
-def test_the_jacobian_is_that_of_the_bound_potential(tie: bool) -> None:
+@pytest.mark.parametrize(("smiles", "tie"), [("CCO", False), ("CO.[NH4+]", True)])
+def test_the_jacobian_is_that_of_the_bound_potential(smiles: str, tie: bool) -> None:
     """Parameters used by reference, through coordinates and per atom, against differences."""
-    molecule = from_smiles("CCO", conformers=2, seed=1)
+    molecule = from_smiles(smiles, conformers=2, seed=1)
     topology, design, x = molecule.topology, parse_design(DESIGN), molecule.conformers
     start = random_values(design, topology, seed=2)
     unknowns = find_unknowns(design, topology, start, tie=tie)
@@ -96,6 +103,31 @@ def test_the_jacobian_is_that_of_the_bound_potential(tie: bool) -> None:
     assert normal.cost == pytest.approx(residuals @ residuals)
     np.testing.assert_allclose(normal.gradient, rows @ residuals, rtol=1e-9, atol=1e-4)
     np.testing.assert_allclose(normal.matrix, rows @ rows.T, rtol=1e-9, atol=1e-4)
+
+
+def test_work_and_memory_for_charges_grow_as_the_pairs() -> None:
+    """Not as pairs times atoms, though the total charge is kept."""
+    topology = from_smiles("C" * 20).topology
+    design = parse_design(COULOMB)
+    start = random_values(design, topology, seed=2)
+    unknowns = find_unknowns(design, topology, start, tie=False)
+    x = np.random.default_rng(0).normal(size=(1, topology.n_atoms, 3))
+    target = Target(x, np.zeros(1), np.zeros_like(x), 1.0, 1.0)
+    (block,) = (
+        block
+        for block in term_blocks(design, topology, unknowns.places)
+        if block.term.name == "coulomb"
+    )
+    assembler = Assembler(design, topology, (block,), unknowns, (target,))
+    (scatter,) = assembler._scatters
+    assert len(block.atoms_idx) > 1500
+    # Two charges, each moved by its own unknown and by the shift of all
+    assert scatter.energies.nnz <= 4 * len(block.atoms_idx)
+    assert scatter.forces.nnz <= 3 * 2 * 4 * len(block.atoms_idx)
+    assert unknowns.matrix.nnz < 20 * topology.n_atoms
+    charges = unknowns.values(np.random.default_rng(1).normal(size=unknowns.n_unknowns))
+    total = start["coulomb"]["charge"].sum()
+    assert charges["coulomb"]["charge"].sum() == pytest.approx(total, abs=1e-12)
 
 
 def test_atoms_that_look_alike_are_one_class() -> None:

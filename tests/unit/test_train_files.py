@@ -1,6 +1,7 @@
 """What a run reads and writes: parts of the data, checkpoints, metrics, the model and its past."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_bad_checkpoints_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> 
     whole = path.read_bytes()
     cases = {
         "cannot be read as a checkpoint": whole[: len(whole) // 2],
-        "no checkpoint of this version": whole.replace(b"checkpoint 1", b"checkpoint 9"),
+        "no checkpoint of this version": whole.replace(b"checkpoint 2", b"checkpoint 9"),
         "is damaged or was edited": whole.replace(rb"\"step\": 3", rb"\"step\": 9"),
         "checksum differs": whole[:-1] + bytes([whole[-1] ^ 1]),
     }
@@ -76,6 +77,22 @@ def test_a_checkpoint_of_another_run_is_refused(
     write_checkpoint(path, checkpoint, RUN)
     with pytest.raises(InputError, match=f"a run with another {changed} .*resume it as it was"):
         read_checkpoint(path, checkpoint, RUN | {changed: "other"})
+
+
+def test_what_differs_between_runs_is_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    design = "name = 'springs'\n# " + "x" * 80 + "\nscale = "
+    run = {"settings": {"epochs": 40, "seconds": None, "seed": 0}, "design": f"{design}1"}
+    write_checkpoint(path, checkpoint, run)
+    other = {"settings": {"epochs": 1000000, "seconds": 9.0, "seed": 0}, "design": f"{design}2"}
+    wanted = (
+        "another design, line 3 (scale = 1, here scale = 2); settings.epochs (40, here 1000000); "
+        "settings.seconds (none, here 9.0): resume it as it was started"
+    )
+    with pytest.raises(InputError, match=re.escape(wanted)):
+        read_checkpoint(path, checkpoint, other)
+    with pytest.raises(InputError, match=r"another design, line 4 \(none, here \); settings"):
+        read_checkpoint(path, checkpoint, other | {"design": run["design"] + "\n"})
 
 
 def test_an_old_checkpoint_survives_a_full_disk(

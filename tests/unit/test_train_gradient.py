@@ -1,5 +1,6 @@
 """The loss, its gradient, and what the optimiser makes of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from isthmus.train.batch import Batch, collate, prepare
 from isthmus.train.model import energies, loss_and_gradient
 from isthmus.train.optimiser import Packing, clip_by_habit, learning_rate, make_optimiser
 from isthmus.train.static_loss import LossWeights
+from isthmus.train.step import Stepper
 from isthmus.train.stream import batch_capacity
 from isthmus.units import ANGSTROM, KILOCALORIE
 
@@ -222,3 +224,23 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[55] == pytest.approx(1.0)
     assert rates[100] == pytest.approx(0.0, abs=1e-12)
     assert learning_rate(0.0, highest=2.0, warmup=0.0) == 2.0
+
+
+@pytest.mark.parametrize("name", ["muon", "adam"])
+def test_a_step_without_a_finite_gradient_changes_nothing(name: str) -> None:
+    """Not even by the momentum of the steps before."""
+    batch, _ = make_batch(None)
+    optimiser = make_optimiser(name, clip=3.0)
+    stepper = Stepper(start(), optimiser, LossWeights(1e-6, 1e-2), jax.devices()[:1])
+    state, _ = stepper.step(stepper.start(), [batch], rate=1e-2, memory=0.5)
+    before = jax.tree.map(np.array, state)
+    wild = replace(batch, forces=np.full_like(batch.forces, 1e30))
+    state, measures = stepper.step(state, [wild], rate=1e-2, memory=0.5)
+    assert np.isnan(measures.loss)
+    after = jax.tree.map(np.array, state)
+    for one, other in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+        np.testing.assert_array_equal(one, other)
+    state, measures = stepper.step(state, [batch], rate=1e-2, memory=0.5)
+    assert np.isfinite(measures.loss)
+    changed = [not np.array_equal(after.weights[k], state.weights[k]) for k in after.weights]
+    assert all(changed)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,12 +12,16 @@ import jax
 import numpy as np
 import pytest
 from data_springs import springs  # pyright: ignore[reportMissingImports]
-from data_training import SPRING, short, start  # pyright: ignore[reportMissingImports]
+from data_training import (  # pyright: ignore[reportMissingImports]
+    short,
+    start,
+)
 
 from isthmus.data.entry import Entry
 from isthmus.errors import InputError
-from isthmus.forcefield.forcefield import ForceField
 from isthmus.train import Progress, RunFiles, TrainResult, TrainSettings, train
+from isthmus.train.feed import Feed
+from isthmus.units import ANGSTROM
 
 TRAINING = [springs(smiles, 12, seed=k) for k, smiles in enumerate(("CO", "CC", "O", "CCO"))]
 VALIDATION = [springs(smiles, 5, seed=9) for smiles in ("CCC", "CCCO")]
@@ -132,6 +137,8 @@ def test_validation_decides_what_is_kept_and_when_to_end() -> None:
     assert result.ending == "patience"
     assert int(np.argmin(scores)) == len(scores) - 3
     assert result.steps < 80
+    # What is said of the weights that are kept was measured with them
+    assert result.line == result.history[-3]
 
 
 def test_a_complete_run_can_be_asked_for_again(whole: TrainResult, tmp_path: Path) -> None:
@@ -182,6 +189,14 @@ def test_a_run_that_its_limit_ended_goes_on_with_a_longer_one(
     again = fit(short(epochs=10**6, seconds=4.0), files=files, resume=True)
     assert first.steps < again.steps
     assert again.ending == "time"
+    # Half of the validations lie ahead again, and what is learnt is kept
+    measured = [line["step"] for line in again.history]
+    assert measured == sorted(set(measured))
+    assert [line["step"] for line in first.history] == measured[:5]
+    assert len(measured) == 8
+    assert measured[-1] == again.steps
+    assert again.line["step"] > first.steps
+    assert not same(first, again)
 
 
 def beyond_float32(smiles: str) -> Entry:
@@ -220,6 +235,62 @@ def test_a_run_without_gradients_is_given_up() -> None:
         InputError, match=r"50 steps on end .* not finite, the last with wild: look"
     ):
         fit(short(epochs=100), [beyond_float32("CO")])
+
+
+def test_a_run_that_diverges_keeps_its_best_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = RunFiles.of(tmp_path / "m.safetensors")
+    next_batches, steps = Feed.next_batches, count(1)
+
+    def poisoned(self: Feed, *given: Any) -> Any:
+        found = next_batches(self, *given)
+        if next(steps) <= 75:
+            return found
+        return [(replace(b, forces=np.full_like(b.forces, 1e30)), names) for b, names in found]
+
+    monkeypatch.setattr(Feed, "next_batches", poisoned)
+    result = fit(short(epochs=50, validations=10), files=files)
+    assert result.ending == "diverged"
+    # One more is under way when the fiftieth is known
+    assert (result.steps, result.skipped) == (126, 51)
+    assert "50 steps on end had gradients that are not finite, the last with" in result.note
+    assert "train anew; the weights kept are the best" in result.note
+    assert result.line in result.history
+    assert result.line["step"] > 30
+    best = min(line["validation_force_rmse"] for line in result.history)
+    assert result.line["validation_force_rmse"] == best
+    assert not same(result, fit(short(epochs=1, validations=1)))
+    assert all(np.isfinite(leaf).all() for leaf in weights(result))
+    before = files.checkpoint.read_bytes()
+    with pytest.raises(InputError, match=r"of a run that diverged.*train anew.*--overwrite"):
+        fit(short(epochs=50, validations=10), files=files, resume=True)
+    assert files.checkpoint.read_bytes() == before
+
+
+def electric(entry: Entry) -> Entry:
+    """With charges and dipoles of 0."""
+    n_frames, n_atoms = entry.positions.shape[:2]
+    return replace(entry, charges=np.zeros((n_frames, n_atoms)), dipoles=np.zeros((n_frames, 3)))
+
+
+def test_errors_of_charges_and_dipoles_are_written_down_where_they_have_a_weight(
+    whole: TrainResult,
+) -> None:
+    validation = [electric(entry) for entry in VALIDATION]
+    settings = short(epochs=2, charge_weight=1.0, dipole_weight=1.0)
+    result = fit(settings, [electric(e) for e in TRAINING], validation=validation)
+    squares: dict[str, list[np.ndarray]] = {"charge": [], "dipole": []}
+    for entry in validation:
+        (group,) = result.force_field.parameterise(entry.topology).pair_groups
+        charges = np.asarray(group.terms[0].values["charge"])
+        dipoles = np.einsum("a,fac->fc", charges, entry.positions) / ANGSTROM
+        squares["charge"].append(np.tile(np.square(charges), entry.n_frames))
+        squares["dipole"].append(np.square(dipoles).ravel())
+    for name, found in squares.items():
+        wanted = float(np.sqrt(np.concatenate(found).mean()))
+        assert result.line[f"validation_{name}_rmse"] == pytest.approx(wanted, rel=1e-4)
+        assert f"validation_{name}_rmse" not in whole.line
 
 
 def test_labels_that_are_missing_change_nothing_else() -> None:
@@ -292,40 +363,3 @@ def test_a_full_disk_does_not_end_a_run(
     assert {progress.note for progress in seen} == {notes[1], "; ".join(notes)}
     assert (result.note, result.resumable) == (notes[1], False)
     assert not list(tmp_path.iterdir())
-
-
-def test_what_cannot_be_trained() -> None:
-    entry = TRAINING[0]
-    empty = Entry.create(
-        "empty", entry.topology, positions=entry.positions, energies=np.full(12, np.nan)
-    )
-    alone = Entry.create(
-        "alone", entry.topology, positions=entry.positions[:1], energies=entry.energies[:1]
-    )
-    for training, message in (
-        ([], "nothing to train on"),
-        ([empty], "nothing can be learnt"),
-        ([alone], "nothing can be learnt"),
-    ):
-        with pytest.raises(InputError, match=message):
-            fit(short(), training)
-    with pytest.raises(InputError, match=r"start from ForceField\.graph"):
-        train(ForceField.free(SPRING, entry.topology), TRAINING)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"optimiser": "sgd"}, "choose one of muon, adam"),
-        ({"energy_zero": "mean"}, "choose one of molecule, elements"),
-        ({"epochs": 0}, "epochs = 0: 1 or more"),
-        ({"seconds": 0.0}, "seconds = 0.0: a positive number"),
-        ({"learning_rate": float("nan")}, "learning_rate = nan: a positive number"),
-        ({"energy_weight": -1.0}, "energy_weight = -1.0: 0 or more"),
-        ({"warmup": 1.0}, "warmup = 1.0: from 0 up to 1"),
-        ({"force_weight": 0.0, "energy_weight": 0.0}, "nothing would be fitted"),
-    ],
-)
-def test_settings_that_make_no_sense(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        TrainSettings(**changes)

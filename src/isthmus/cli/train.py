@@ -70,12 +70,18 @@ def train(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Limit for all steps, such as 90s, 20m or 3h; compilation comes on top.",
+            help="Limit for all steps, such as 90s, 20m or 3h, those before --resume included; "
+            "compilation comes on top (with --source free, it counts).",
         ),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Passes over the data (40; no limit with --time)."),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Passes over the data (40; no limit with --time, but --resume keeps those of the "
+            "run).",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Of all random numbers (0).")
@@ -158,7 +164,9 @@ def train(
 
     Ctrl-C ends the run after the step at hand, with a checkpoint and the best model so far; the
     same command with --resume goes on. After a crash, --resume loses at most the last minute.
+    A run whose gradients are no longer finite ends with the best model so far and exit code 1.
     """
+    from isthmus.cli.train_resume import UNLIMITED
     from isthmus.cli.train_run import Request, run_training
     from isthmus.data.stated import Stated
     from isthmus.parameters.graph.source import GraphSettings
@@ -190,7 +198,7 @@ def train(
     )
     for_graph = tuple(network | chosen)
     if seconds is not None:
-        chosen.setdefault("epochs", _UNLIMITED)
+        chosen.setdefault("epochs", UNLIMITED)
     settings = TrainSettings(seconds=seconds, **_given(seed=seed), **chosen)
     request = Request(
         design=design,
@@ -211,7 +219,6 @@ def train(
     raise typer.Exit(run_training(request))
 
 
-_UNLIMITED = 1_000_000
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from isthmus.cli.train_resume import resumed_settings
 from isthmus.cli.train_stop import Interruption, Stopped, interruptions
 from isthmus.errors import InputError
 
@@ -49,17 +50,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit gives, of whatever source."""
+    """What a fit gives, of whatever source; `line` is that of the history for these weights."""
 
     force_field: "ForceField"
     history: tuple[Mapping[str, Any], ...]
     run: dict[str, Any]
     stopped: bool
     resumable: bool = False
+    line: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_training(request: Request) -> int:
-    """The whole command; gives its exit code.
+    """The whole command; gives its exit code: 1 where gradients were no longer finite.
 
     Raises:
         InputError: wrong options, unfit data, files that exist.
@@ -73,20 +75,29 @@ def run_training(request: Request) -> int:
         raise InputError(f"--source {request.source}: choose graph or free")
     files = RunFiles.of(request.output)
     _refuse_existing(request, files)
+    if request.resume:
+        given = "epochs" in request.for_graph
+        settings = resumed_settings(request.settings, files.checkpoint, epochs_given=given)
+        request = replace(request, settings=settings)
     design = find_design(request.design)
     keep_compiled()
     parts = _read(request)
     with interruptions() as stop:
-        settings: dict[str, Any] = {"source": request.source}
+        made: dict[str, Any] = {"source": request.source}
         if request.source == "graph":
             fitted = _fit_graph(request, design, parts, files, stop)
-            settings |= {**request.settings.as_json(), "network": asdict(request.network)}
+            made |= {**request.settings.as_json(), "network": asdict(request.network)}
         else:
             seconds = request.settings.seconds
             found = fit_free(design, parts.training, seconds=seconds, stop=stop)
             force_field, run, stopped = found
             fitted = Fitted(force_field, (), run, stopped)
-        measured = _finish(request, parts, files, fitted, settings, stop)
+        measured = _finish(request, parts, files, fitted, made, stop)
+    return _ended(fitted, files, stop, measured=measured)
+
+
+def _ended(fitted: Fitted, files: "RunFiles", stop: Interruption, *, measured: bool) -> int:
+    """Say how the run ended, and drop the checkpoint of a complete one; gives the exit code."""
     if not measured:
         what = "stopped early; the best model so far is saved"
         if not fitted.stopped:
@@ -101,6 +112,13 @@ def run_training(request: Request) -> int:
             err=True,
         )
         return 0
+    if fitted.run["ending"] == "diverged":
+        typer.echo(
+            f"isthmus: error: the run diverged, see the warning above; {files.model} is the best "
+            "model before that",
+            err=True,
+        )
+        return 1
     files.checkpoint.unlink(missing_ok=True)
     return 0
 
@@ -168,25 +186,13 @@ def _checked(path: Path, request: Request) -> "Dataset":
     Raises:
         InputError: what the readers refuse, or the checks call an error.
     """
-    from isthmus.data.check import check_dataset
-    from isthmus.data.finding import Severity, raise_errors
+    from isthmus.cli.data_checked import refuse_unfit
     from isthmus.data.read import read_dataset
 
-    dataset = read_dataset(path, format=request.format, stated=request.stated).in_memory()
-    findings = check_dataset(dataset)
-    raise_errors(findings, source=str(path))
-    warnings = [f for f in findings if f.severity is Severity.WARNING]
-    for finding in warnings[:_SHOWN]:
-        typer.echo(f"isthmus: warning: {path}: {finding}", err=True)
-    if len(warnings) > _SHOWN:
-        rest = len(warnings) - _SHOWN
-        typer.echo(
-            f"isthmus: warning: {path}: {rest} more (`isthmus data info` lists them)", err=True
-        )
+    given = {"format": request.format, "stated": request.stated, "strict": False}
+    dataset = read_dataset(path, **given).in_memory()
+    refuse_unfit(dataset, path)
     return dataset
-
-
-_SHOWN = 5
 
 
 def _fit_graph(
@@ -222,7 +228,7 @@ def _fit_graph(
     if result.element_energies is not None:
         run["element_energies"] = {str(z): e for z, e in result.element_energies.items()}
     stopped = result.ending == "stopped"
-    return Fitted(result.force_field, result.history, run, stopped, result.resumable)
+    return Fitted(result.force_field, result.history, run, stopped, result.resumable, result.line)
 
 
 def _finish(
@@ -246,14 +252,14 @@ def _finish(
         said = provenance(parts, settings=settings, metrics=metrics, run=fitted.run)
         save_force_field(fitted.force_field, files.model, provenance=said, overwrite=True)
 
-    last = dict(fitted.history[-1]) if fitted.history else {}
-    save({"last_validation": last})
+    known = {"best_validation": dict(fitted.line)} if fitted.line else {}
+    save(known)
     measured = False
     if not fitted.stopped:
         title = request.output.name
         with suppress(Stopped):
             metrics = measure_and_show(fitted.force_field, parts, title=title, stop=stop)
-            save({"last_validation": last, **metrics})
+            save(known | metrics)
             measured = True
     if fitted.history:
         _draw(request, parts, files, fitted)

@@ -6,8 +6,9 @@ it belongs to, and says which of them differ if it is given to another one.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +20,12 @@ from isthmus.errors import InputError
 from isthmus.forcefield.file import write_tensors
 from isthmus.train.step import TrainState
 
-__all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Checkpoint", "read_checkpoint", "run_of_checkpoint", "write_checkpoint"]
 
-FORMAT: Final = "isthmus checkpoint 1"
+FORMAT: Final = "isthmus checkpoint 2"
+
+_NAMED: Final = 4
+_LONGEST: Final = 60
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,31 @@ def read_checkpoint(path: Path, like: Checkpoint, run: Mapping[str, Any]) -> Che
     Raises:
         InputError: no checkpoint, a damaged one, or one of another run.
     """
+    header, named = _read(path)
+    _check_run(path, json.loads(header["run"]), json.loads(json.dumps(dict(run))))
+    leaves, tree = jax.tree.flatten((like.state, like.best))
+    tensors = list(named.values())
+    shapes = [np.shape(leaf) for leaf in leaves]
+    if shapes != [tensor.shape for tensor in tensors]:
+        raise InputError(
+            f"'{path}' holds a network of another shape: train without --resume, or with the "
+            "settings that it was made with"
+        )
+    state, best = jax.tree.unflatten(tree, [jnp.asarray(tensor) for tensor in tensors])
+    return Checkpoint(state, best, json.loads(header["progress"]))
+
+
+def run_of_checkpoint(path: Path) -> dict[str, Any]:
+    """What the run of a checkpoint was made of, as it was written.
+
+    Raises:
+        InputError: no checkpoint, or a damaged one.
+    """
+    header, _ = _read(path)
+    return json.loads(header["run"])
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -90,17 +119,7 @@ def read_checkpoint(path: Path, like: Checkpoint, run: Mapping[str, Any]) -> Che
         raise InputError(
             f"'{path}' is damaged or was edited (its checksum differs): train without --resume"
         )
-    _check_run(path, json.loads(header["run"]), json.loads(json.dumps(dict(run))))
-    leaves, tree = jax.tree.flatten((like.state, like.best))
-    tensors = list(named.values())
-    shapes = [np.shape(leaf) for leaf in leaves]
-    if shapes != [tensor.shape for tensor in tensors]:
-        raise InputError(
-            f"'{path}' holds a network of another shape: train without --resume, or with the "
-            "settings that it was made with"
-        )
-    state, best = jax.tree.unflatten(tree, [jnp.asarray(tensor) for tensor in tensors])
-    return Checkpoint(state, best, json.loads(header["progress"]))
+    return header, named
 
 
 def _digest(header: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
@@ -111,15 +130,37 @@ def _digest(header: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str
 
 
 def _check_run(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for key in sorted(found.keys() | wanted.keys()):
-        if found.get(key) != wanted.get(key):
-            raise InputError(
-                f"'{path}' belongs to a run with another {key} ({_short(found.get(key))}, here "
-                f"{_short(wanted.get(key))}): resume it as it was started, or train without "
-                "--resume"
-            )
+    different = list(_differences(found, wanted))
+    if not different:
+        return
+    more = f"; and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
+    raise InputError(
+        f"'{path}' belongs to a run with another {'; '.join(different[:_NAMED])}{more}: resume it "
+        "as it was started, or train without --resume"
+    )
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], within: str = ""
+) -> Iterator[str]:
+    """Names of the numbers and texts that differ, with what they were and what they are."""
+    for key in sorted(before.keys() | now.keys()):
+        one, other = before.get(key), now.get(key)
+        if one == other:
+            continue
+        name = f"{within}{key}"
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _differences(one, other, f"{name}.")
+        elif isinstance(one, str) and isinstance(other, str):
+            # Of a long text, such as a design, the first line that is another one
+            lines = enumerate(zip_longest(one.split("\n"), other.split("\n")), start=1)
+            place, pair = next((k, pair) for k, pair in lines if pair[0] != pair[1])
+            line = f", line {place}" if "\n" in one + other else ""
+            yield f"{name}{line} ({_short(pair[0])}, here {_short(pair[1])})"
+        else:
+            yield f"{name} ({_short(one)}, here {_short(other)})"
 
 
 def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) < 60 else f"{text[:57]}..."
+    text = "none" if value is None else str(value)
+    return text if len(text) < _LONGEST else f"{text[: _LONGEST - 3]}..."

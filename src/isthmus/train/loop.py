@@ -14,23 +14,16 @@ from isthmus.data.entry import Entry
 from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.parameters.graph.source import GraphSource
-from isthmus.train.batch import Batch, Plan, Prepared, collate, prepare
 from isthmus.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from isthmus.train.element_energies import fit_element_energies
-from isthmus.train.labels import refuse_unlabelled
+from isthmus.train.feed import Feed
 from isthmus.train.optimiser import learning_rate, make_optimiser
 from isthmus.train.result import Metrics, Progress, TrainResult
 from isthmus.train.run_files import RunFiles, append_metrics, keep_metrics
 from isthmus.train.settings import TrainSettings
 from isthmus.train.static_loss import LossWeights
 from isthmus.train.step import Stepper, TrainState
-from isthmus.train.stream import (
-    Choice,
-    batch_capacity,
-    batches,
-    batches_in_a_pass,
-    one_pass,
-)
+from isthmus.train.stream import Choice, batches_in_a_pass
 from isthmus.train.tally import Tally
 from isthmus.train.validation import score, validation_errors
 
@@ -38,7 +31,7 @@ __all__ = ["train"]
 
 Packed = Mapping[str, jax.Array | np.ndarray]
 
-_KEPT = ("step", "seconds", "preparation", "best_score", "without_progress", "n_validations")
+_KEPT = ("step", "seconds", "preparation", "best_score", "best_line", "without_progress")
 """What a checkpoint keeps of a run, beside weights and sums"""
 
 _MAY_CHANGE = ("seconds", "checkpoint_seconds")
@@ -80,8 +73,9 @@ def train(
         devices: None = all that JAX has.
 
     Raises:
-        InputError: no molecules or no labels, a source without a network, a checkpoint of
-            another run, or 50 steps on end without a finite gradient.
+        InputError: no molecules, no labels for what has a weight, a source without a network, a
+            checkpoint of another run or of one that diverged, or 50 steps on end without a finite
+            gradient before there was any model worth keeping.
     """
     settings = settings or TrainSettings()
     if not isinstance(force_field.source, GraphSource):
@@ -109,11 +103,7 @@ class _Loop:
     settings: TrainSettings
     files: RunFiles | None
     stepper: Stepper
-    plan: Plan
-    training: list[Prepared]
-    validation: list[Prepared]
-    capacity: Mapping[str, int]
-    n_frames: int
+    feed: Feed
     total_steps: int
     steps_in_a_pass: float
     element_energies: Mapping[int, float] | None
@@ -121,6 +111,7 @@ class _Loop:
     seconds: float = 0.0
     preparation: float = 0.0
     best_score: float = float("inf")
+    best_line: Metrics = field(default_factory=dict)
     without_progress: int = 0
     n_validations: int = 0
     history: list[Metrics] = field(default_factory=list)
@@ -141,41 +132,12 @@ class _Loop:
         elements = None
         if settings.energy_zero == "elements":
             elements = fit_element_energies(training)
-        design = force_field.design
-        plan, prepared = prepare(design, (*training, *validation), element_energies=elements)
-        own, others = prepared[: len(training)], prepared[len(training) :]
-        refuse_unlabelled(own, settings)
-        n_frames = min(settings.frames, max(m.frames.energies.size for m in own))
-        capacity = batch_capacity(own, settings.molecules, n_frames, others)
+        feed = Feed.of(force_field.design, training, validation, settings, elements)
         optimiser = make_optimiser(settings.optimiser, clip=settings.clip)
         stepper = Stepper(force_field, optimiser, LossWeights.of(settings), devices)
-        loop = cls(
-            force_field,
-            settings,
-            files,
-            stepper,
-            plan,
-            own,
-            others,
-            capacity,
-            n_frames,
-            total_steps=0,
-            steps_in_a_pass=0.0,
-            element_energies=elements,
-        )
-        loop.steps_in_a_pass = batches_in_a_pass(loop.stream()) / stepper.n_devices
-        loop.total_steps = ceil(loop.steps_in_a_pass * settings.epochs)
-        return loop
-
-    def stream(self) -> Iterator[tuple[int, Choice]]:
-        """Batches of the whole run, from its start."""
-        return batches(
-            self.training,
-            capacity=self.capacity,
-            n_molecules=self.settings.molecules,
-            n_frames=self.n_frames,
-            seed=self.settings.seed,
-        )
+        in_a_pass = batches_in_a_pass(feed.stream()) / stepper.n_devices
+        n_steps = ceil(in_a_pass * settings.epochs)
+        return cls(force_field, settings, files, stepper, feed, n_steps, in_a_pass, elements)
 
     @property
     def fraction(self) -> float:
@@ -207,9 +169,11 @@ class _Loop:
         elif self.files is not None:
             self.files.metrics.unlink(missing_ok=True)
             self.files.checkpoint.unlink(missing_ok=True)
-        choices = islice(self.stream(), self.step * self.stepper.n_devices, None)
+        choices = islice(self.feed.stream(), self.step * self.stepper.n_devices, None)
         before, saved, started = self.seconds, time.monotonic(), time.monotonic()
         ending, compiled = self._ending(None), False
+        # Of the run as it is now: with a longer limit of time there are more to come
+        self.n_validations = self._due()
         while self.fraction < 1 and ending == "complete":
             self.notes.clear()
             state, rate = self._stepped(state, choices)
@@ -217,7 +181,7 @@ class _Loop:
                 self.preparation += self._ready(state) - started
                 compiled = True
             self.seconds = before + time.monotonic() - started
-            if self.fraction * self.settings.validations >= self.n_validations + 1:
+            if self._due() > self.n_validations:
                 best = self._validated(state, best, rate)
             ending = self._ending(stop)
             if time.monotonic() - saved > self.settings.checkpoint_seconds:
@@ -232,10 +196,23 @@ class _Loop:
         self.tally.settle()
         # So that nothing is lost where the model cannot be saved, or what comes after fails
         resumable = self._save(Checkpoint(state, best, {}), made_of)
-        if ending == "complete" and self.step < self.total_steps:
+        return self._result(state, best, ending, resumable=resumable)
+
+    def _result(
+        self, state: TrainState, best: Packed, ending: str, *, resumable: bool
+    ) -> TrainResult:
+        """What the run gives, with notes of how it ended."""
+        if self.tally.diverged:
+            ending = "diverged"
+            self.notes.append(self._diverged())
+        elif ending == "complete" and self.step < self.total_steps:
             ending = "time"
             self.notes.extend(self._too_few_steps())
-        kept = state.average if self.best_score == float("inf") else best
+        kept, line = best, self.best_line
+        if self.best_score == float("inf"):
+            # Nothing could decide: the last weights, which may have been measured all the same
+            last = self.history[-1] if self.history else {}
+            kept, line = state.average, last if last.get("step") == self.step else {}
         result = ForceField(self.force_field.design, self.stepper.source(kept))
         return TrainResult(
             result,
@@ -244,10 +221,25 @@ class _Loop:
             self.seconds,
             ending,
             self.element_energies,
+            line,
             "; ".join(self.notes),
             resumable,
             self.tally.skipped,
         )
+
+    def _due(self) -> int:
+        """How many validations there are up to here."""
+        return int(self.fraction * self.settings.validations)
+
+    def _diverged(self) -> str:
+        """What to say of a run without finite gradients, of which something is worth keeping.
+
+        Raises:
+            InputError: nothing is: no step changed the weights, or they were never measured.
+        """
+        if not self.history or self.tally.skipped >= self.step:
+            raise InputError(self.tally.complaint)
+        return f"{self.tally.complaint}; the weights kept are the best of those before"
 
     def _too_few_steps(self) -> Iterator[str]:
         """What to say where the limit of time left next to nothing for training."""
@@ -259,7 +251,7 @@ class _Loop:
 
     def _ready(self, state: TrainState) -> float:
         """When the first step is done and all programs are compiled, by the clock of the run."""
-        if self.validation:
+        if self.feed.validation:
             self._errors(state.average)
         jax.block_until_ready(state.weights)
         return time.monotonic()
@@ -268,7 +260,7 @@ class _Loop:
         self, state: TrainState, choices: Iterator[tuple[int, Choice]]
     ) -> tuple[TrainState, float]:
         """The state after one more step, and the learning rate of that step."""
-        given = self._next_batches(choices)
+        given = self.feed.next_batches(choices, self.stepper.n_devices)
         rate = learning_rate(
             self.fraction, highest=self.settings.highest_rate, warmup=self.settings.warmup
         )
@@ -280,27 +272,12 @@ class _Loop:
         return state, rate
 
     def _ending(self, stop: Callable[[], bool] | None) -> str:
+        if self.tally.diverged:
+            return "diverged"
         if self.settings.patience and self.without_progress >= self.settings.patience:
             return "patience"
         stopped = self.fraction < 1 and stop is not None and stop()
         return "stopped" if stopped else "complete"
-
-    def _next_batches(self, choices: Iterator[tuple[int, Choice]]) -> list[tuple[Batch, list[str]]]:
-        """A batch for each device, with the names of its molecules."""
-        return [
-            (self._collated(self.training, chosen), [self.training[i].name for i, _ in chosen])
-            for _, chosen in islice(choices, self.stepper.n_devices)
-        ]
-
-    def _collated(self, molecules: Sequence[Prepared], choice: Choice) -> Batch:
-        return collate(
-            self.plan,
-            [molecules[index] for index, _ in choice],
-            [frames for _, frames in choice],
-            capacity=self.capacity,
-            n_molecules=self.settings.molecules,
-            n_frames=self.n_frames,
-        )
 
     def _memory(self) -> float:
         """Part of the averaged weights that stays: their memory is a part of the whole run."""
@@ -309,7 +286,7 @@ class _Loop:
 
     def _validated(self, state: TrainState, best: Packed, rate: float) -> Packed:
         """Measure, write down, and say which weights are the best so far."""
-        self.n_validations = int(self.fraction * self.settings.validations)
+        self.n_validations = self._due()
         line: Metrics = {
             "step": self.step,
             "epoch": round(self.step / self.steps_in_a_pass, 2),
@@ -324,11 +301,11 @@ class _Loop:
                 "not finite"
             )
             self.noted = self.tally.skipped
-        if self.validation:
+        if self.feed.validation:
             errors = self._errors(state.average)
             line |= errors
             if self._is_best(errors):
-                best = jax.tree.map(np.array, state.average)
+                best, self.best_line = jax.tree.map(np.array, state.average), line
         for name, value in line.items():
             if isinstance(value, float) and not isfinite(value):
                 line[name] = None
@@ -342,24 +319,15 @@ class _Loop:
 
     def _errors(self, weights: Mapping[str, jax.Array]) -> Metrics:
         """Errors on the validation molecules."""
-        choices = list(
-            one_pass(
-                self.validation,
-                capacity=self.capacity,
-                n_molecules=self.settings.molecules,
-                n_frames=self.n_frames,
-            )
-        )
-        found = [
-            self.stepper.errors(weights, self._collated(self.validation, choice))
-            for choice in choices
-        ]
-        centred = self.settings.energy_zero == "molecule"
-        return validation_errors(choices, found, centred=centred)
+        choices, found = [], []
+        for choice, batch in self.feed.validation_batches():
+            choices.append(choice)
+            found.append(self.stepper.errors(weights, batch))
+        return validation_errors(choices, found, self.settings)
 
     def _is_best(self, errors: Metrics) -> bool:
         """Whether errors on the validation molecules are the lowest so far; counts if not."""
-        n_atoms = float(np.mean([m.sizes["atom"] for m in self.validation]))
+        n_atoms = float(np.mean([m.sizes["atom"] for m in self.feed.validation]))
         found = score(errors, self.settings, n_atoms)
         if found is None:
             return False
@@ -390,5 +358,10 @@ class _Loop:
         for name in _KEPT:
             setattr(self, name, found.progress[name])
         self.tally = Tally(**found.progress["tally"])
+        if self.tally.diverged:
+            raise InputError(
+                f"'{self.files.checkpoint}' is of a run that diverged, and going on would repeat "
+                f"it: {self.tally.complaint} (--overwrite, without --resume)"
+            )
         self.history = keep_metrics(self.files.metrics, self.step)
         return found.state, found.best

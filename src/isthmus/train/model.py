@@ -16,7 +16,14 @@ from isthmus.designs.design import Design
 from isthmus.geometry.gather import rows_of
 from isthmus.parameters.graph.source import GraphSource
 from isthmus.train.batch import Batch
-from isthmus.train.static_loss import LossWeights, Values, membership, static_loss
+from isthmus.train.static_loss import (
+    ChargeErrors,
+    LossWeights,
+    Values,
+    charge_errors,
+    membership,
+    static_loss,
+)
 from isthmus.train.structure import ATOM, Rows, Structure, table_of
 
 __all__ = [
@@ -36,12 +43,14 @@ class Residuals(eqx.Module):
         force_squares, force_count: over all labelled components.
         offsets: model less reference, with one constant a molecule [kJ/mol].
         known: 1 where there is an energy, else 0.
+        electric: of charges and dipoles.
     """
 
     force_squares: Float[Array, ""]
     force_count: Float[Array, ""]
     offsets: Float[Array, "molecules frames"]
     known: Float[Array | np.ndarray, "molecules frames"]
+    electric: ChargeErrors
 
 
 class Measures(eqx.Module):
@@ -100,7 +109,8 @@ def errors(design: Design, source: GraphSource, batch: Batch) -> Residuals:
     energy, forces = energies_and_forces(design, batch, values)
     error, atoms = _force_errors(batch, forces)
     squares, count = jnp.sum(error * error), 3 * jnp.sum(atoms)
-    return Residuals(squares, count, energy - batch.energies, jnp.asarray(batch.energy_weights))
+    offsets, known = energy - batch.energies, jnp.asarray(batch.energy_weights)
+    return Residuals(squares, count, offsets, known, charge_errors(design, batch, values))
 
 
 def loss_and_gradient(

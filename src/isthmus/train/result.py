@@ -1,7 +1,7 @@
 """What a training run says while it goes on, and what it gives at the end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from isthmus.forcefield.forcefield import ForceField
@@ -41,7 +41,9 @@ class TrainResult:
         history: metrics of every validation; errors in kcal/mol and kcal/mol/Å.
         steps: how many were done.
         seconds: how long they took, compilation included.
-        ending: "complete", "patience", "stopped", or "time" where the limit of time ended it.
+        ending: "complete", "patience", "stopped", "time" where the limit of time ended it, or
+            "diverged" where gradients were no longer finite; the weights are those before.
+        line: of the history, whose weights these are; empty where they were not measured.
         note: what went wrong at the end, or empty.
         resumable: whether a checkpoint of the last step was written.
         skipped: steps that changed nothing, since their gradients were not finite.
@@ -54,6 +56,7 @@ class TrainResult:
     seconds: float
     ending: str
     element_energies: Mapping[int, float] | None
+    line: Metrics = field(default_factory=dict)
     note: str = ""
     resumable: bool = False
     skipped: int = 0

@@ -20,7 +20,7 @@ class TrainSettings:
 
     Attributes:
         epochs: how often each molecule is seen; with `seconds` given, at the most.
-        seconds: time for the steps, compilation included; None = no limit.
+        seconds: time for the steps and validations, compilation not counted; None = no limit.
         molecules: in a step, on each device.
         frames: of each molecule in a step.
         optimiser: "muon" or "adam".

@@ -1,8 +1,9 @@
 """What a loss is made of, and its parts that need no forces: charges, dipoles, restraints."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -14,7 +15,7 @@ from isthmus.train.settings import TrainSettings
 from isthmus.train.structure import ATOM, Structure, table_of
 from isthmus.units import ANGSTROM, KILOCALORIE
 
-__all__ = ["LossWeights", "Values", "membership", "static_loss"]
+__all__ = ["ChargeErrors", "LossWeights", "Values", "charge_errors", "membership", "static_loss"]
 
 Values = Mapping[str, Mapping[str, Array]]
 
@@ -52,6 +53,20 @@ class LossWeights(eqx.Module):
         )
 
 
+class ChargeErrors(eqx.Module):
+    """Summed squares of errors of charges [e²] and of components of dipoles [(e nm)²].
+
+    Attributes:
+        charge_squares, charge_count: over all labelled charges.
+        dipole_squares, dipole_count: over all labelled components.
+    """
+
+    charge_squares: Float[Array, ""]
+    charge_count: Float[Array, ""]
+    dipole_squares: Float[Array, ""]
+    dipole_count: Float[Array, ""]
+
+
 def membership(
     structure: Structure, table: str, n_molecules: int
 ) -> Float[Array, "molecules rows"]:
@@ -68,10 +83,39 @@ def static_loss(
 ) -> Float[Array, ""]:
     """Loss of charges, dipoles and distances from the priors; 0 where nothing is labelled."""
     total = jnp.zeros(())
+    for charges in _charges(design, values):
+        total += _charge_loss(batch, charges, weights)
+    return total + weights.restraint * _restraint(design, batch, values)
+
+
+def charge_errors(design: Design, batch: Batch, values: Values) -> ChargeErrors:
+    """Errors of all charges of a design and of the dipoles that they make; 0 without charges."""
+    zero = jnp.zeros(())
+    total = ChargeErrors(zero, zero, zero, zero)
+    for charges in _charges(design, values):
+        mask = membership(batch.structure, ATOM, batch.energies.shape[0])
+        by_atom = mask.T @ jnp.asarray(batch.charge_weights)
+        known = jnp.asarray(batch.dipole_weights)
+        found = ChargeErrors(
+            jnp.sum(by_atom * (charges[:, None] - batch.charges) ** 2),
+            jnp.sum(by_atom),
+            jnp.sum(known * (_dipoles(batch, mask, charges) - batch.dipoles) ** 2),
+            3 * jnp.sum(known),
+        )
+        total = jax.tree.map(jnp.add, total, found)
+    return total
+
+
+def _charges(design: Design, values: Values) -> Iterator[Float[Array, " atoms"]]:
     for owner, parameter in design.own_parameters():
         if parameter.per == "atom" and is_charge(parameter):
-            total += _charge_loss(batch, values[owner.name][parameter.name], weights)
-    return total + weights.restraint * _restraint(design, batch, values)
+            yield values[owner.name][parameter.name]
+
+
+def _dipoles(
+    batch: Batch, mask: Float[Array, "molecules atoms"], charges: Float[Array, " atoms"]
+) -> Float[Array, "3 molecules frames"]:
+    return jnp.einsum("ma,a,caf->cmf", mask, charges, jnp.asarray(batch.positions))
 
 
 def _charge_loss(
@@ -82,10 +126,9 @@ def _charge_loss(
     by_atom = mask.T @ jnp.asarray(batch.charge_weights)
     charge = jnp.sum(by_atom * (charges[:, None] - batch.charges) ** 2)
     charge /= jnp.maximum(jnp.sum(by_atom), 1)
-    dipoles = jnp.einsum("ma,a,caf->cmf", mask, charges, jnp.asarray(batch.positions))
     n_atoms = jnp.maximum(jnp.sum(mask, axis=1, keepdims=True), 1)
     known = jnp.asarray(batch.dipole_weights)
-    dipole = jnp.sum(known / n_atoms * (dipoles - batch.dipoles) ** 2)
+    dipole = jnp.sum(known / n_atoms * (_dipoles(batch, mask, charges) - batch.dipoles) ** 2)
     dipole /= 3 * jnp.maximum(jnp.sum(known), 1)
     return weights.charge * charge + weights.dipole * dipole
 

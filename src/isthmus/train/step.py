@@ -97,8 +97,8 @@ class Stepper:
             memory: part of the running mean of the weights that stays.
 
         Returns:
-            The state after the step, and its measures; their loss is NaN where the gradient is
-            not finite, see `isthmus.train.optimiser.clip_by_habit`.
+            The state after the step, and its measures. Where the loss or its gradient is not
+            finite, the state is the one before, and the loss of the measures is NaN.
         """
         given = batches[0] if self.n_devices == 1 else self._spread(batches)
         with jax.default_matmul_precision("highest"):
@@ -141,12 +141,15 @@ class Stepper:
                 )
             measures, slope = function(self._packing.unpack(state.weights), batch)
             slope = self._packing.pack(slope)
-            length = optax.tree.norm(slope)
-            lost = jnp.where(jnp.isfinite(length), measures.loss, jnp.nan)
+            finite = jnp.isfinite(optax.tree.norm(slope)) & jnp.isfinite(measures.loss)
+            lost = jnp.where(finite, measures.loss, jnp.nan)
             measures = eqx.tree_at(lambda m: m.loss, measures, lost)
             change, optimiser = self._optimiser.update(slope, state.optimiser, state.weights)
             new = jax.tree.map(lambda w, c: w + rate * c, state.weights, change)
             average = jax.tree.map(lambda a, w: memory * a + (1 - memory) * w, state.average, new)
-            return TrainState(new, average, optimiser), measures
+            after = TrainState(new, average, optimiser)
+            # Momentum moves weights without any gradient too, and at full size in Muon
+            kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), after, state)
+            return kept, measures
 
         return step

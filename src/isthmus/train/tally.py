@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import jax
 
-from isthmus.errors import InputError
 from isthmus.train.model import Measures
 from isthmus.units import ANGSTROM, KILOCALORIE
 
 __all__ = ["Tally"]
 
 _TOO_MANY: Final = 50
-"""Steps on end without a finite gradient, after which a run is given up"""
+"""Steps on end without a finite gradient, after which a run ends"""
 
 _NAMED: Final = 8
 
@@ -43,28 +42,23 @@ class Tally:
     def __post_init__(self) -> None:
         self._latest: Measures | None = None
         self._names: Sequence[str] = ()
+        self._skipped: Sequence[str] = ()
 
     def add(self, measures: Measures, names: Sequence[str]) -> None:
-        """Note the measures of a step on the molecules named, and wait for the step before.
-
-        Raises:
-            InputError: the steps before had no finite gradient, fifty times on end.
-        """
+        """Note the measures of a step on the molecules named, and wait for the step before."""
         self.settle()
         self._latest, self._names = measures, names
 
     def settle(self) -> None:
-        """Wait for the last step.
-
-        Raises:
-            InputError: as `add`.
-        """
+        """Wait for the last step."""
         if self._latest is None:
             return
         found = jax.device_get(self._latest)
         self._latest = None
         if not math.isfinite(float(found.loss)):
-            self._skip()
+            self.skipped += 1
+            self.on_end += 1
+            self._skipped = self._names
             return
         self.on_end = 0
         self.force_squares += float(found.force_squares)
@@ -75,7 +69,26 @@ class Tally:
     def emptied(self) -> "Tally":
         """For the steps to come: without sums, but with the count of steps that were skipped."""
         self.settle()
-        return Tally(skipped=self.skipped, on_end=self.on_end)
+        tally = Tally(skipped=self.skipped, on_end=self.on_end)
+        tally._skipped = self._skipped
+        return tally
+
+    @property
+    def diverged(self) -> bool:
+        """Whether there is no hope of a finite gradient: fifty steps on end had none."""
+        return self.on_end >= _TOO_MANY
+
+    @property
+    def complaint(self) -> str:
+        """How a run that diverged ended, and what to do."""
+        unique = list(dict.fromkeys(self._skipped))
+        more = ", ..." if len(unique) > _NAMED else ""
+        last = f", the last with {', '.join(unique[:_NAMED])}{more}" if unique else ""
+        return (
+            f"{_TOO_MANY} steps on end had gradients that are not finite{last}: look at these "
+            "molecules with `isthmus data info` (atoms that coincide, labels in wrong units), "
+            "leave them out, or take a lower --learning-rate, and train anew"
+        )
 
     def as_json(self) -> dict[str, float]:
         """Plain data, from which `Tally(**data)` is the same again."""
@@ -91,20 +104,6 @@ class Tally:
             f"{name}_force_rmse": None if force is None else force / (KILOCALORIE / ANGSTROM),
             f"{name}_energy_rmse": None if energy is None else energy / KILOCALORIE,
         }
-
-    def _skip(self) -> None:
-        self.skipped += 1
-        self.on_end += 1
-        if self.on_end < _TOO_MANY:
-            return
-        unique = list(dict.fromkeys(self._names))
-        more = ", ..." if len(unique) > _NAMED else ""
-        raise InputError(
-            f"{self.on_end} steps on end had gradients that are not finite, the last with "
-            f"{', '.join(unique[:_NAMED])}{more}: look at these molecules with "
-            "`isthmus data info` (atoms that coincide, labels in wrong units), leave them out, "
-            "or take a lower --learning-rate"
-        )
 
 
 def _root(squares: float, count: float) -> float | None:

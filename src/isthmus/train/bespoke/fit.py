@@ -48,7 +48,8 @@ class BespokeSettings:
         prior_strength: weight of the regularisation; 1 is that of the normal distribution.
         widths: width of the distribution in units of the parameter's scale, by `owner` or by
             `owner.parameter`; 1 for all others.
-        max_steps: at most so many trials with all unknowns.
+        max_steps: at most so many trials with all unknowns in each stage, of which there are two
+            where there are many frames: some of them, then all.
         tolerance: relative gain of a step below which the fit is at its end.
         reach: how far a parameter in which the energy is not linear may go in one step, in
             units of its scale.
@@ -139,10 +140,10 @@ def fit_bespoke(
         settings: how it is done.
         on_step: called after every trial; what it raises ends the fit, and the best force field
             so far is in the step that it was given.
-        seconds: no trial begins after so long.
+        seconds: no trial begins after so long, compilation included.
 
     Raises:
-        InputError: no labels, a box, or more than one molecule.
+        InputError: no labels, a box, more than one molecule, or nothing to fit.
         DesignError, FormulaError: the design is wrong, or has parameters that belong to pairs.
     """
     begin = time.perf_counter()

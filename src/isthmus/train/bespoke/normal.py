@@ -107,7 +107,7 @@ class Jacobian:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which unknowns the force on each atom depends on, and where their rows stand.
+    """Which unknowns and shifts the force on each atom depends on, and where their rows stand.
 
     Attributes:
         columns: for each atom, ascending.
@@ -129,12 +129,12 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Scatter:
-    """From the clusters of one term to the molecule and the unknowns, as sparse matrices.
+    """From the clusters of one term to the molecule, unknowns and shifts, as sparse matrices.
 
     Attributes:
         block: the term.
         atoms: from the copies of atoms to the atoms.
-        energies: from (local parameter, cluster) to the unknowns.
+        energies: from (local parameter, cluster) to the unknowns and the shifts.
         forces: from (local parameter, 3, copy of an atom) to the rows of a layout.
     """
 
@@ -147,14 +147,14 @@ class _Scatter:
 def _changes(
     block: TermBlock, unknowns: Unknowns
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(local parameter, cluster, unknown, factor) of everything that an unknown changes."""
+    """(local parameter, cluster, column, factor) of all that an unknown or a shift changes."""
     change = unknowns.matrix[block.rows.reshape(-1)].tocoo()
     local, cluster = np.divmod(change.row.astype(np.int64), len(block.atoms_idx))
     return local, cluster, change.col.astype(np.int64), change.data
 
 
 def _layout(blocks: Sequence[TermBlock], unknowns: Unknowns, n_atoms: int) -> _Layout:
-    n = unknowns.n_unknowns
+    n = unknowns.n_columns
     found = [np.empty(0, dtype=np.int64)]
     for block in blocks:
         _, cluster, column, _ = _changes(block, unknowns)
@@ -181,7 +181,7 @@ def _scatter(block: TermBlock, unknowns: Unknowns, layout: _Layout) -> _Scatter:
         ),
         energies=sparse.csr_array(
             (factor, (column, local * n_clusters + cluster)),
-            shape=(unknowns.n_unknowns, n_local * n_clusters),
+            shape=(unknowns.n_columns, n_local * n_clusters),
         ),
         forces=sparse.csr_array(
             (factors, (target.ravel(), source.ravel())),
@@ -270,7 +270,7 @@ class Assembler:
     ) -> Jacobian:
         """Energies and forces of some frames and all their derivatives, at once."""
         n_frames, n_atoms = positions.shape[:2]
-        n, size = self.unknowns.n_unknowns, max(self._n_at_a_time, n_frames)
+        n, size = self.unknowns.n_columns, max(self._n_at_a_time, n_frames)
         # All calls but those of users have the same number of frames, so that one compilation does
         filled = np.concatenate([positions, np.repeat(positions[-1:], size - n_frames, axis=0)])
         values = self.unknowns.flat(u)
@@ -284,8 +284,18 @@ class Assembler:
             energies_by += item.energies @ found.energies_by.reshape(-1, size)
             forces_by += item.forces @ found.forces_by.reshape(-1, size)
         by_atom = np.split(forces_by, self._layout.starts[1:-1])
-        shaped = tuple(rows.reshape(-1, 3, size) for rows in by_atom)
-        return Jacobian(energies, forces, energies_by, self._layout.columns, shaped).take(n_frames)
+        unshifted = [
+            _unshifted(columns, rows.reshape(-1, 3 * size), self.unknowns)
+            for columns, rows in zip(self._layout.columns, by_atom, strict=True)
+        ]
+        everything = np.arange(n)
+        return Jacobian(
+            energies,
+            forces,
+            _unshifted(everything, energies_by, self.unknowns)[1],
+            tuple(columns for columns, _ in unshifted),
+            tuple(rows.reshape(-1, 3, size) for _, rows in unshifted),
+        ).take(n_frames)
 
     @cached_property
     def _layout(self) -> _Layout:
@@ -297,9 +307,25 @@ class Assembler:
 
     @cached_property
     def _n_at_a_time(self) -> int:
-        most = max(1, int(_BYTES / (8 * (int(self._layout.starts[-1]) + 1))))
+        # Rows of the molecule, or those of one term before they are added up
+        rows = [3 * block.rows.size * block.atoms_idx.shape[1] for block in self.blocks]
+        most = max(1, int(_BYTES / (8 * (max([int(self._layout.starts[-1]), *rows]) + 1))))
         longest = self.longest or max(len(target.positions) for target in self.targets)
         return -(-longest // -(-longest // most))
+
+
+def _unshifted(
+    columns: Int[np.ndarray, " some"], rows: Float[np.ndarray, "some _"], unknowns: Unknowns
+) -> tuple[Int[np.ndarray, " _"], Float[np.ndarray, "_ _"]]:
+    """Derivatives by unknowns, ascending, from those by some unknowns and shifts."""
+    n_own = int(np.searchsorted(columns, unknowns.n_unknowns))
+    if n_own == len(columns):
+        return columns, rows
+    shifts = unknowns.shifts[columns[n_own:] - unknowns.n_unknowns]
+    wanted = np.union1d(columns[:n_own], shifts.indices)
+    by = shifts[:, wanted].T @ rows[n_own:]
+    by[np.searchsorted(wanted, columns[:n_own])] += rows[:n_own]
+    return wanted, by
 
 
 class _Sums:

@@ -1,8 +1,10 @@
 """The unknowns of a bespoke fit and how they make the values of all parameters.
 
-values = start + matrix · unknowns. One unknown stands for one class of equal values, in units of
-its parameter's `scale`; for charges the matrix also takes the mean change away, so that the total
-charge of every connected component stays what it is.
+values = start + matrix · (unknowns, shifts · unknowns). One unknown stands for one class of equal
+values, in units of its parameter's `scale`. A shift moves all charges of a connected component by
+the same amount, so that its total charge stays what it is: minus the mean of what the unknowns do.
+With shifts apart from unknowns the matrix has two numbers for each charge; with both in one, it
+would have one for each charge and unknown, and every pair of atoms would depend on all of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ from scipy import sparse
 
 from isthmus.chemistry.topology import Topology
 from isthmus.designs.design import Design
+from isthmus.errors import InputError
 from isthmus.parameters.instantiate import Values, clusters_of
 from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.parameter import Parameter
@@ -36,7 +39,8 @@ class Unknowns:
     Attributes:
         names: (owner, parameter) of each unknown.
         start: all values at unknowns = 0, one parameter after the other.
-        matrix: change of the values by the unknowns, (values, unknowns).
+        matrix: change of the values by the unknowns and the shifts.
+        shifts: of the charges of each component, by the unknowns [e].
         lower, upper: bounds of the unknowns.
         linear: unknowns in which the energy is affine, the others being held.
         places: for each (owner, parameter), where its values stand.
@@ -45,6 +49,7 @@ class Unknowns:
     names: tuple[Name, ...]
     start: Float[np.ndarray, " values"]
     matrix: sparse.csr_array
+    shifts: sparse.csr_array
     lower: Float[np.ndarray, " unknowns"]
     upper: Float[np.ndarray, " unknowns"]
     linear: Bool[np.ndarray, " unknowns"]
@@ -55,9 +60,14 @@ class Unknowns:
         """Number of unknowns."""
         return len(self.names)
 
+    @property
+    def n_columns(self) -> int:
+        """Number of unknowns and shifts: columns of the matrix, in this order."""
+        return len(self.names) + len(self.shifts.indptr) - 1
+
     def flat(self, unknowns: Float[np.ndarray, " unknowns"]) -> Float[np.ndarray, " values"]:
         """All values, one parameter after the other."""
-        return self.start + self.matrix @ unknowns
+        return self.start + self.matrix @ np.concatenate([unknowns, self.shifts @ unknowns])
 
     def values(self, unknowns: Float[np.ndarray, " unknowns"]) -> dict[str, dict[str, np.ndarray]]:
         """All values for `isthmus.parameters.instantiate`."""
@@ -74,11 +84,16 @@ class Unknowns:
 
 @dataclass(frozen=True)
 class _Part:
-    """Parameters that share classes: their values at the start, and how unknowns change them."""
+    """Parameters that share classes: their values at the start, and how unknowns change them.
+
+    `spread` is how a shift of each component changes them; of parameters other than charges, and
+    of charges that are held, there are no shifts.
+    """
 
     names: list[Name]
     start: np.ndarray
     matrix: sparse.csr_array
+    spread: sparse.csr_array
     lower: np.ndarray
     upper: np.ndarray
 
@@ -93,6 +108,7 @@ def find_unknowns(design: Design, topology: Topology, start: Values, *, tie: boo
         tie: whether values that symmetry makes equal are one unknown.
 
     Raises:
+        InputError: no parameter of the design can be fitted to this molecule.
         DesignError: parameters that trade places under a symmetry are declared differently.
     """
     parts: list[_Part] = []
@@ -106,10 +122,20 @@ def find_unknowns(design: Design, topology: Topology, start: Values, *, tie: boo
         parts.append(_part(owner, parameters, values, classes, topology))
     linear = linear_parameters(design)
     names = tuple(name for part in parts for name in part.names)
+    if not names:
+        raise InputError(
+            f"nothing to fit: no parameter of the design '{design.name}' has both a scale above 0 "
+            "and a place in this molecule; give those that should be fitted a `scale`, or take "
+            "another design"
+        )
+    spread = sparse.block_diag([part.spread for part in parts])
     return Unknowns(
         names=names,
         start=np.concatenate([part.start for part in parts]),
-        matrix=sparse.csr_array(sparse.block_diag([part.matrix for part in parts])),
+        matrix=sparse.csr_array(
+            sparse.hstack([sparse.block_diag([part.matrix for part in parts]), spread])
+        ),
+        shifts=sparse.csr_array(sparse.block_diag([_shifts(part) for part in parts])),
         lower=np.concatenate([part.lower for part in parts]),
         upper=np.concatenate([part.upper for part in parts]),
         linear=np.array([name in linear for name in names], dtype=bool),
@@ -163,13 +189,14 @@ def _part(
     matrix = sparse.csr_array(
         (sign * scale[of], (np.arange(len(start)), of)), shape=(len(start), len(first))
     )[:, free]
-    if len(parameters) == 1 and _is_charge(parameters[0]):
-        matrix = _mean_taken_away(topology) @ matrix
+    charges = len(parameters) == 1 and _is_charge(parameters[0]) and bool(free.any())
+    spread = _spread(topology) if charges else sparse.csr_array((len(start), 0))
     safe = np.where(free, scale, 1.0)
     return _Part(
         names=[(owner.name, parameters[m].name) for m in member[first][free].tolist()],
         start=np.where(free[of], sign * means[of], held),
-        matrix=sparse.csr_array(matrix),
+        matrix=matrix,
+        spread=spread,
         lower=((low - means) / safe)[free],
         upper=((high - means) / safe)[free],
     )
@@ -189,7 +216,14 @@ def _is_charge(parameter: Parameter) -> bool:
     return parameter.per == "atom" and parameter.unit == "e" and parameter.default == "charge"
 
 
-def _mean_taken_away(topology: Topology) -> sparse.csr_array:
-    """The projector of charges onto those whose sum over every component vanishes."""
-    same = topology.components[:, None] == topology.components[None, :]
-    return sparse.csr_array(np.eye(topology.n_atoms) - same / same.sum(axis=1, keepdims=True))
+def _spread(topology: Topology) -> sparse.csr_array:
+    """1 where an atom belongs to a component, (atoms, components)."""
+    _, of = np.unique(topology.components, return_inverse=True)
+    n_atoms = topology.n_atoms
+    return sparse.csr_array((np.ones(n_atoms), (np.arange(n_atoms), of)))
+
+
+def _shifts(part: _Part) -> sparse.csr_array:
+    """Minus the mean over each component of what the unknowns of a part do, (shifts, unknowns)."""
+    sizes = part.spread.sum(axis=0)
+    return sparse.csr_array(-(part.spread / sizes).T @ part.matrix)
