@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import openmm
 import pytest
+from scipy import special
 
 from isthmus.geometry.box import minimum_image
 from isthmus.geometry.neighbours import build_neighbours
@@ -258,3 +259,19 @@ def test_float32_and_batches(name):
     )
     assert energy.dtype == jnp.float32
     np.testing.assert_allclose(energy, double, rtol=2e-5)
+
+
+def test_the_kernel_in_float32_is_right_to_rounding():
+    r = np.linspace(0.02, 2.5, 4001)
+    alpha = 2.9
+    kernel = jax.value_and_grad(lambda x: real_space_coulomb(x, alpha))
+    found, slope = jax.vmap(kernel)(jnp.asarray(r, jnp.float32))
+    rounded = r.astype(np.float32).astype(float)
+    wanted = special.erfc(alpha * rounded) / rounded
+    gauss = 2 * alpha / np.sqrt(np.pi) * np.exp(-((alpha * rounded) ** 2))
+    assert found.dtype == slope.dtype == jnp.float32
+    # exp(-x²) in float32 is known to x² times its rounding
+    np.testing.assert_allclose(found, wanted, rtol=8e-6, atol=1e-20)
+    near = rounded < 1.0
+    np.testing.assert_allclose(found[near], wanted[near], rtol=2e-6)
+    np.testing.assert_allclose(slope, -(wanted + gauss) / rounded, rtol=8e-6, atol=1e-20)
