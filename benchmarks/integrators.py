@@ -2,7 +2,8 @@
 
 Contenders take turns: a compiled loop that moves atoms along forces and does nothing else (the
 loop of `force_evaluation.py`), and `simulate.advance` with its integrators, for one molecule and
-for 128 replicas (per replica); float32, sums in float32 where nothing else is said.
+for 128 replicas (per replica); float32, sums in float32 where nothing else is said. OpenMM's
+Langevin steps with class I parameters, on its CPU and Reference platforms, take turns with them.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from measure import Contender, parser, take_turns, write
 
+from isthmus.chemistry.molecule import Molecule
 from isthmus.chemistry.smiles import from_smiles
+from isthmus.deploy.md.conditions import Conditions
+from isthmus.deploy.md.prepare import prepare
+from isthmus.deploy.md.production import start as begin
+from isthmus.deploy.md.stepping import advance as step
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.forcefield.potential import Potential
 from isthmus.simulate.advance import advance, on_device, start
@@ -87,6 +93,15 @@ def integrators(potential: Potential) -> dict[str, tuple[Integrator, int]]:
     }
 
 
+def in_openmm(molecule: Molecule, platform: str, n_steps: int) -> Contender:
+    """Langevin steps of the same molecule with class I in OpenMM."""
+    force_field = ForceField.free("class1", molecule.topology, random_seed=1)
+    conditions = Conditions(timestep=TIMESTEP, temperature=1.0)
+    simulation = begin(prepare(molecule, force_field), conditions, platform=platform)
+    name = f"OpenMM {platform}, class1, Langevin"
+    return Contender(name, lambda: step(simulation, n_steps), n_steps)
+
+
 def main() -> None:
     arguments = parser(__doc__).parse_args()
     molecule = from_smiles(MOLECULE, conformers=1, seed=1)
@@ -102,13 +117,20 @@ def main() -> None:
         for name, (integrator, inner) in integrators(potential).items():
             run = moving(integrator, many, n_steps // inner)
             contenders.append(Contender(f"{name}{note}", run, work))
+    contenders += [in_openmm(molecule, platform, 1000) for platform in ("CPU", "Reference")]
     take_turns(contenders, arguments.turns)
+    times = {c.name: c.row()["median"] for c in contenders}
+    theirs = times["OpenMM CPU, class1, Langevin"]
     write(
         "integrators",
         [c.row(n_atoms=molecule.topology.n_atoms, unit="us/step") for c in contenders],
         output=arguments.output,
         turns=arguments.turns,
         precision="float32",
+        over_openmm_cpu_class1={
+            name: round(times[name] / theirs, 3)
+            for name in ("Langevin", "Langevin x128, per replica")
+        },
     )
 
 
