@@ -23,7 +23,7 @@ from measure import parser, write
 from isthmus.data.entry import Entry
 from isthmus.data.read import read_dataset
 from isthmus.data.split import read_split
-from isthmus.evaluate.physics.laboratory import Motion
+from isthmus.evaluate.physics.motion import Motion
 from isthmus.evaluate.physics.stability import first_break
 from isthmus.forcefield.file import read_saved
 from isthmus.forcefield.forcefield import ForceField

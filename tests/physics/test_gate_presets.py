@@ -22,7 +22,7 @@ def test_nothing_fails(spec: str, repository: Path) -> None:
 
     found = check_physics(bind, molecule, quick=True)
     assert found.passed, {check.name: check.note for check in found.failed}
-    assert len(found.checks) == 26
+    assert len(found.checks) == 28
 
 
 def test_water_and_a_solute_in_a_box(repository: Path) -> None:

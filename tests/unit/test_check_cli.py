@@ -52,6 +52,7 @@ def test_checks_are_shown_and_written(run: Any) -> None:
     assert content["passed"] is content["complete"] is True
     assert content["counts"]["pass"] == 7
     assert content["structure"]["n_atoms"] == 3
+    assert content["engine"] == "isthmus (JAX)"
     names = [entry["name"] for entry in content["checks"]]
     assert names[:2] == ["force = −∇E, float64", "force, float32 against float64"]
     assert all(e["value"] <= e["threshold"] for e in content["checks"])
@@ -59,6 +60,18 @@ def test_checks_are_shown_and_written(run: Any) -> None:
     assert "data:image/png;base64," in page
     assert "http" not in page
     assert Path("page/00-forces.png").stat().st_size > 5000
+
+
+def test_openmm_is_the_engine_where_it_is_asked_for(run: Any) -> None:
+    code, out, err = run(
+        "check spring.toml O --smiles --quick --only forces --engine openmm --json o.json"
+    )
+    assert code == 0, err
+    assert "moved by OpenMM, Reference, by its own forces" in " ".join(out.split())
+    content = json.loads(Path("o.json").read_text())
+    assert content["engine"] == "OpenMM, Reference, by its own forces"
+    found = {entry["name"]: entry["verdict"] for entry in content["checks"]}
+    assert found["force, engine against float64"] == "pass"
 
 
 def made(*checks: Check) -> Any:
@@ -108,6 +121,7 @@ def test_ctrl_c_shows_what_was_done(run: Any, monkeypatch: pytest.MonkeyPatch) -
     ("options", "text"),
     [
         ("--only forces,colour", "'colour' came; there are forces, symmetry"),
+        ("--engine gromacs", "--engine gromacs: choose one of jax, openmm"),
         ("--temperatures hot", "wanted are numbers in K"),
         ("--temperatures 300,-5", "temperatures of -5 came"),
         ("--json out.txt", "this command writes .json"),

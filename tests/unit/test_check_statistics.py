@@ -5,7 +5,8 @@ import pytest
 
 from isthmus.evaluate.physics.check import judged
 from isthmus.evaluate.physics.conservation import judge_drift
-from isthmus.evaluate.physics.ensembles import judge_equipartition, judge_kinetic, judge_potential
+from isthmus.evaluate.physics.ensembles import judge_kinetic, judge_potential
+from isthmus.evaluate.physics.equipartition import judge_equipartition
 from isthmus.evaluate.physics.statistics import ensemble_slope, kinetic_p_value, slope_of
 from isthmus.units import BOLTZMANN
 

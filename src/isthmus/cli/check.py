@@ -10,6 +10,7 @@ from isthmus.cli.options import Charge, Ligands, Overwrite, SmilesFlag, read_one
 
 if TYPE_CHECKING:
     from isthmus.chemistry.molecule import Molecule
+    from isthmus.evaluate.physics.engine import Engine
     from isthmus.evaluate.physics.gate import Checks
     from isthmus.evaluate.physics.geometry import Reference
     from isthmus.evaluate.physics.settings import Settings
@@ -21,6 +22,8 @@ FAILED = 1
 """Exit code where a check failed"""
 
 INTERRUPTED = 130
+
+_ENGINES = ("jax", "openmm")
 
 _Model = Annotated[
     str,
@@ -67,6 +70,14 @@ _Reference = Annotated[
         "the minimum is compared with.",
     ),
 ]
+_Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What moves the atoms in checks of dynamics: jax (our own), or openmm, whose forces "
+        "are then compared with ours too.",
+    ),
+]
 _Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of all random numbers.")]
 
 
@@ -79,6 +90,7 @@ def check(
     temperatures: _Temperatures = "300,500",
     only: _Only = None,
     reference: _Reference = None,
+    engine: _Engine = "jax",
     seed: _Seed = 0,
     charge: Charge = None,
     ligand: Ligands = None,
@@ -99,24 +111,42 @@ def check(
     check_outputs(json_file, report, overwrite=overwrite)
     settings = Settings.create(quick=quick, temperatures=_numbers(temperatures), seed=seed)
     groups = checked_groups(None if only is None else [n.strip() for n in only.split(",")])
+    _check_engine(engine)
     keep_compiled()
     with working(f"reading {structure}"):
         molecule = read_one(structure, charge=charge, ligands=ligand, smiles=smiles)
         geometry = None if reference is None else _geometry(reference, molecule)
         subject = _subject(model, molecule)
-    found = _made(subject, settings, groups, geometry)
-    title = f"{model} on {molecule.name or molecule.formula}"
+        other = _other_engine(engine, model, molecule)
+    found = _made(subject, settings, groups, geometry, other)
+    moved = "isthmus (JAX)" if other is None else other.name
+    title = f"{model} on {molecule.name or molecule.formula}, moved by {moved}"
     _show(found, title, to_stdout=json_file == "-")
-    _write(found, settings, json_file, model=model, structure=structure, molecule=molecule)
+    if json_file is not None:
+        content = _content(found, settings, model, structure, molecule, moved)
+        _write(content, json_file)
     if report is not None:
-        from isthmus.evaluate.physics.page import write_check_report
-
-        write_check_report(found, report, title=title, told=_told(settings, molecule))
-        typer.echo(f"isthmus: wrote {report / 'index.html'}", err=True)
+        _write_page(found, report, title, _told(settings, molecule))
     if not found.complete:
         raise typer.Exit(INTERRUPTED)
     if not found.passed:
         raise typer.Exit(FAILED)
+
+
+def _check_engine(name: str) -> None:
+    from isthmus.errors import InputError
+
+    if name not in _ENGINES:
+        raise InputError(f"--engine {name}: choose one of {', '.join(_ENGINES)}")
+
+
+def _other_engine(name: str, model: str, molecule: "Molecule") -> "Engine | None":
+    """What moves atoms in place of our own engine."""
+    if name == "jax":
+        return None
+    from isthmus.cli.check_openmm import OpenMMEngine
+
+    return OpenMMEngine(model, molecule)
 
 
 def _numbers(text: str) -> list[float]:
@@ -156,6 +186,7 @@ def _made(
     settings: "Settings",
     groups: tuple[str, ...],
     geometry: "Reference | None",
+    engine: "Engine | None",
 ) -> "Checks":
     """Checks under a bar; those until Ctrl-C if there was one."""
     from isthmus.cli.check_progress import progress_bar
@@ -170,6 +201,7 @@ def _made(
                 settings,
                 groups=groups,
                 reference=geometry,
+                engine=engine,
                 begins=bar.begins,
                 heed=bar.heed,
             ):
@@ -193,27 +225,31 @@ def _show(found: "Checks", title: str, *, to_stdout: bool) -> None:
         typer.echo("isthmus: interrupted: these are the checks made until then", err=True)
 
 
+def _write_page(found: "Checks", folder: Path, title: str, told: str) -> None:
+    from isthmus.evaluate.physics.page import write_check_report
+
+    write_check_report(found, folder, title=title, told=told)
+    typer.echo(f"isthmus: wrote {folder / 'index.html'}", err=True)
+
+
 def _told(settings: "Settings", molecule: "Molecule") -> str:
     size = "Quick look" if settings.quick else "Full checks"
     shown = ", ".join(f"{t:g}" for t in settings.temperatures)
     return f"{size} of {molecule.n_atoms} atoms at {shown} K, seed {settings.seed}."
 
 
-def _write(
+def _content(
     found: "Checks",
     settings: "Settings",
-    json_file: str | None,
-    *,
     model: str,
     structure: str,
     molecule: "Molecule",
-) -> None:
-    if json_file is None:
-        return
+    engine: str,
+) -> dict[str, Any]:
+    """What the JSON says."""
     from isthmus.evaluate.physics.as_json import checks_as_json
-    from isthmus.files import replacing
 
-    content = checks_as_json(
+    return checks_as_json(
         found,
         settings,
         model=_identity(model),
@@ -223,7 +259,13 @@ def _write(
             "n_atoms": molecule.n_atoms,
             "periodic": molecule.box is not None,
         },
+        engine=engine,
     )
+
+
+def _write(content: dict[str, Any], json_file: str) -> None:
+    from isthmus.files import replacing
+
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     if json_file == "-":
         typer.echo(text)

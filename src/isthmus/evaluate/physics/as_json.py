@@ -20,6 +20,7 @@ def checks_as_json(
     *,
     model: Mapping[str, Any],
     structure: Mapping[str, Any],
+    engine: str,
 ) -> dict[str, Any]:
     """Everything that the checks say, but for their pictures.
 
@@ -28,12 +29,14 @@ def checks_as_json(
         settings: sizes.
         model: what identifies the force field.
         structure: what identifies the molecule.
+        engine: what moved the atoms.
     """
     return {
         "format": FORMAT,
         "isthmus": __version__,
         "model": dict(model),
         "structure": dict(structure),
+        "engine": engine,
         "quick": settings.quick,
         "temperatures": list(settings.temperatures),
         "seed": settings.seed,

@@ -9,7 +9,7 @@ force along the approach; at the end it must repel.
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +23,9 @@ from isthmus.evaluate.physics.settings import Settings
 from isthmus.evaluate.physics.smoothness import Profile
 from isthmus.evaluate.physics.subject import Subject, evaluate_frames
 from isthmus.units import ANGSTROM
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 __all__ = ["GROUP", "check_clashes"]
 
@@ -97,9 +100,8 @@ Place = tuple[int, Float[np.ndarray, " 3"]]
 def _exposed(topology: Topology, x: Float[np.ndarray, "atoms 3"]) -> dict[int, Place]:
     """Of each element the atom that can be met most freely, and from where."""
     found: dict[int, tuple[float, Place]] = {}
-    for atom, number in enumerate(topology.atomic_numbers.tolist()):
-        if number == 0:
-            continue
+    for atom in _outermost(topology, x):
+        number = int(topology.atomic_numbers[atom])
         others = np.delete(x, atom, axis=0) - x[atom]
         others /= np.linalg.norm(others, axis=1)[:, None]
         # For each direction the cosine to the atom that is most in the way
@@ -108,6 +110,17 @@ def _exposed(topology: Topology, x: Float[np.ndarray, "atoms 3"]) -> dict[int, P
         if number not in found or worst[best] < found[number][0]:
             found[number] = (float(worst[best]), (atom, _DIRECTIONS[best]))
     return {number: place for number, (_, place) in found.items()}
+
+
+def _outermost(topology: Topology, x: Float[np.ndarray, "atoms 3"]) -> list[int]:
+    """Of each element the atoms that are farthest from the middle."""
+    far = np.argsort(-np.linalg.norm(x - x.mean(axis=0), axis=1), kind="stable")
+    numbers = topology.atomic_numbers[far]
+    return [
+        int(a)
+        for number in np.unique(numbers[numbers > 0])
+        for a in far[numbers == number][:_CANDIDATES]
+    ]
 
 
 def _sphere(n_points: int) -> Float[np.ndarray, "points 3"]:
@@ -120,6 +133,8 @@ def _sphere(n_points: int) -> Float[np.ndarray, "points 3"]:
 
 _DIRECTIONS: Final = _sphere(400)
 _TWISTS: Final = 24
+_CANDIDATES: Final = 50
+"""Atoms of one element that are looked at for the one that is met most freely"""
 
 
 def _approach(x: Float[np.ndarray, "atoms 3"], one: Place, other: Place) -> tuple[Scan, float]:
@@ -129,12 +144,15 @@ def _approach(x: Float[np.ndarray, "atoms 3"], one: Place, other: Place) -> tupl
         The scan, and the distance down to which no other two atoms are closer [nm].
     """
     (a, out), (b, away) = one, other
+    from scipy.spatial import KDTree
+
+    tree = KDTree(x)
     faced = (x - x[b]) @ _turn(away, -out).T
     values = np.linspace(CLOSEST, 0.5, 46)
     best, arm = np.inf, faced
     for angle in np.linspace(0, 2 * np.pi, _TWISTS, endpoint=False):
         twisted = _twist(faced, out, angle)
-        closest = _closest(x, a, b, twisted, out, values)
+        closest = _closest(tree, a, b, x[a] + twisted, out, values)
         if closest < best:
             best, arm = closest, twisted
     along = np.concatenate([np.zeros_like(x), np.broadcast_to(out, x.shape)])
@@ -149,15 +167,25 @@ def _approach(x: Float[np.ndarray, "atoms 3"], one: Place, other: Place) -> tupl
 
 
 def _closest(
-    x: np.ndarray, a: int, b: int, arm: np.ndarray, out: np.ndarray, values: np.ndarray
+    tree: "KDTree", a: int, b: int, start: np.ndarray, out: np.ndarray, values: np.ndarray
 ) -> float:
-    """The distance down to which no other atoms meet before the two [nm]."""
-    for value in values[::-1]:
-        apart = np.linalg.norm(x[:, None] - (x[a] + arm + value * out)[None], axis=-1)
-        apart[a, b] = np.inf
-        if apart.min() < min(value, _ROOM):
-            return float(value)
-    return CLOSEST
+    """The distance down to which no other atoms meet before the two [nm].
+
+    Args:
+        tree: of the first copy.
+        a, b: the two.
+        start: the second copy with the two in the same place [nm].
+        out: where it comes from.
+        values: distances of the two, ascending and evenly spaced [nm].
+    """
+    middle, reach = values.mean(), np.ptp(values) / 2
+    found, _ = tree.query(start + middle * out, distance_upper_bound=_ROOM + reach)
+    near = np.flatnonzero(np.isfinite(found))
+    placed = start[near] + values[:, None, None] * out
+    apart, other = tree.query(placed, k=2, distance_upper_bound=_ROOM)
+    apart[(near == b)[:, None] & (other == a)] = np.inf
+    met = apart.min(axis=(1, 2)) < np.minimum(values, _ROOM)
+    return float(values[met].max(initial=CLOSEST))
 
 
 def _twist(

@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import Float
 
 from isthmus.evaluate.physics.check import Check, Line, Panel, judged, not_applicable
-from isthmus.evaluate.physics.laboratory import Laboratory, Motion, conserved_energies
+from isthmus.evaluate.physics.laboratory import Laboratory
+from isthmus.evaluate.physics.motion import Motion, conserved_energies
 from isthmus.evaluate.physics.settings import TIMESTEP
 from isthmus.evaluate.physics.statistics import slope_of
 from isthmus.evaluate.physics.subject import evaluate_frames
@@ -68,7 +69,8 @@ def _drift(laboratory: Laboratory) -> Check:
             "to say: leave out --quick, or check a smaller system",
         )
     motion = laboratory.newton(TIMESTEP, n_records=n_steps // every, every=every)
-    if not motion.finite.any():
+    n_lost = int((~motion.finite).sum())
+    if n_lost:
         return judged(
             GROUP,
             DRIFT_NAME,
@@ -77,18 +79,16 @@ def _drift(laboratory: Laboratory) -> Check:
             goal=2.3e-5,
             unit=_UNIT,
             source=_DRIFT_SOURCE,
-            note="all replicas went to infinity",
+            note=f"{n_lost} of {len(motion.finite)} replicas went to infinity",
         )
-    kept = motion.of(motion.finite)
     kind = "H" if motion.mechanics.constraints is not None else "shadow energy"
     energies = (
-        conserved_energies(subject.double, kept)
+        conserved_energies(subject.double, motion)
         if kind == "H"
-        else shadow_energies(subject.double, kept)
+        else shadow_energies(subject.double, motion)
     )
     note = (
-        f"{energies.shape[1]} replicas × {motion.times[-1]:.3g} ps, {kind}, float32 with "
-        f"compensated sums; {int((~motion.finite).sum())} broke"
+        f"{energies.shape[1]} replicas × {motion.times[-1]:.3g} ps, {kind}, {laboratory.arithmetic}"
     )
     return judge_drift(motion.times, energies / laboratory.per_degree, note=note)
 
@@ -155,7 +155,7 @@ def shadow_energies(surface: Surface, motion: Motion) -> Float[np.ndarray, "reco
 
 
 def _order(laboratory: Laboratory) -> Check:
-    if laboratory.settings.quick and not laboratory.batched:
+    if laboratory.settings.quick and laboratory.subject.single.needs_neighbours:
         return not_applicable(GROUP, ORDER_NAME, "left out of a quick look at a large system")
     spreads = []
     for timestep in _HALVINGS:

@@ -4,7 +4,7 @@
 |---|---|
 | kinetic energies | their distribution with that of the canonical ensemble |
 | potential energies | ln P₂(U)/P₁(U) at two temperatures with (β₁ − β₂) U |
-| equipartition | kinetic temperatures of elements, solute and solvent with that of the bath |
+| equipartition | kinetic temperatures of elements, bonds and molecules with that of the bath |
 
 Samples of the kinetic energy lie so far apart that friction has made them independent. A p-value
 below the threshold comes by chance once in a hundred times: then the test is made again on the
@@ -15,11 +15,15 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from isthmus.chemistry.elements import element_symbols
-from isthmus.chemistry.topology import Topology
 from isthmus.evaluate.physics.check import Check, Line, Panel, judged, not_applicable
+from isthmus.evaluate.physics.equipartition import (
+    BONDS_NAME,
+    ELEMENTS_NAME,
+    SOLVENT_NAME,
+    check_equipartition,
+)
 from isthmus.evaluate.physics.laboratory import FRICTION, RECORD, Laboratory
 from isthmus.evaluate.physics.statistics import ensemble_slope, kinetic_p_value
 from isthmus.units import BOLTZMANN
@@ -27,7 +31,6 @@ from isthmus.units import BOLTZMANN
 __all__ = [
     "GROUP",
     "check_ensembles",
-    "judge_equipartition",
     "judge_kinetic",
     "judge_potential",
 ]
@@ -35,7 +38,6 @@ __all__ = [
 GROUP: Final = "ensembles"
 KINETIC_NAME: Final = "distribution of kinetic energies"
 POTENTIAL_NAME: Final = "potential energies at two temperatures"
-EQUIPARTITION_NAME: Final = "equipartition"
 _SOURCE: Final = "physical_validation"
 _APART: Final = round(2.5 / FRICTION / RECORD)
 """Records between independent kinetic energies: friction leaves e⁻⁵ of their correlation"""
@@ -44,14 +46,13 @@ _FORGOTTEN: Final = 10.0
 """Friction times after which a run has forgotten where it came from"""
 
 _FEWEST: Final = 30
-_WATER: Final = 3
 _UNSTABLE: Final = "replicas broke: see the check of stability"
 _SHORT: Final = "the run is too short for a system of this size"
 
 
 def check_ensembles(laboratory: Laboratory) -> Iterator[Check]:
     """Kinetic energies, potential energies, equipartition."""
-    names = (KINETIC_NAME, POTENTIAL_NAME, EQUIPARTITION_NAME)
+    names = (KINETIC_NAME, POTENTIAL_NAME, ELEMENTS_NAME, BONDS_NAME, SOLVENT_NAME)
     if laboratory.canonical.times[-1] < _FORGOTTEN / FRICTION:
         for name in names:
             yield not_applicable(GROUP, name, _SHORT)
@@ -68,7 +69,8 @@ def check_ensembles(laboratory: Laboratory) -> Iterator[Check]:
         each = np.repeat(laboratory.temperatures, laboratory.n_replicas)
         yield judge_kinetic(kinetic / (BOLTZMANN * each), mechanics.degrees_of_freedom)
     if laboratory.n_replicas == 1:
-        yield not_applicable(GROUP, POTENTIAL_NAME, "a system with a cutoff is run alone")
+        why = "there is only one replica at each temperature"
+        yield not_applicable(GROUP, POTENTIAL_NAME, why)
     else:
         potential = laboratory.canonical.potential[laboratory.settled]
         last = len(laboratory.temperatures) - 1
@@ -78,7 +80,9 @@ def check_ensembles(laboratory: Laboratory) -> Iterator[Check]:
             laboratory.temperatures[0],
             laboratory.temperatures[last],
         )
-    yield _equipartition(laboratory)
+    apart = laboratory.canonical.records(laboratory.settled).records(slice(None, None, _APART))
+    each = np.repeat(laboratory.temperatures, laboratory.n_replicas)
+    yield from check_equipartition(laboratory.subject.molecule.topology, apart, each)
 
 
 def judge_kinetic(reduced: Float[np.ndarray, "records replicas"], degrees_of_freedom: int) -> Check:
@@ -182,66 +186,3 @@ def _ratios(cold: np.ndarray, hot: np.ndarray, slope: float, wanted: float) -> P
             Line(middles, height + wanted * (middles - centre), "exact"),
         ),
     )
-
-
-def _equipartition(laboratory: Laboratory) -> Check:
-    motion = laboratory.canonical
-    if motion.mechanics.constraints is not None:
-        return not_applicable(
-            GROUP, EQUIPARTITION_NAME, "constraints are shared by atoms of several groups"
-        )
-    velocities = motion.velocities[laboratory.settled][::_APART]
-    masses = np.asarray(motion.mechanics.masses)[:, None]
-    each = np.repeat(laboratory.temperatures, laboratory.n_replicas)
-    # Of each atom, in units of the temperature of its bath
-    reduced = (masses * velocities**2).mean(axis=3) / (BOLTZMANN * each[:, None])
-    return judge_equipartition(reduced, _groups(laboratory.subject.molecule.topology, masses[:, 0]))
-
-
-def judge_equipartition(
-    reduced: Float[np.ndarray, "records replicas atoms"],
-    groups: dict[str, Bool[np.ndarray, " atoms"]],
-) -> Check:
-    """Kinetic temperatures of groups of atoms over that of the bath.
-
-    Args:
-        reduced: m v² / (3 k T) of each atom, in independent records.
-        groups: which atoms belong to each.
-    """
-    n_samples = reduced.shape[0] * reduced.shape[1]
-    deviations, said = {}, []
-    for name, atoms in groups.items():
-        mean = float(reduced[:, :, atoms].mean())
-        # m v² / 3 k T of one atom has the variance 2/3
-        error = np.sqrt(2 / 3 / (n_samples * atoms.sum()))
-        deviations[name] = (mean - 1) / error
-        said.append(f"{name} {mean:.4f} ± {error:.4f}")
-    if not deviations:
-        return not_applicable(GROUP, EQUIPARTITION_NAME, "all atoms are of one kind")
-    worst = max(deviations, key=lambda name: abs(deviations[name]))
-    return judged(
-        GROUP,
-        EQUIPARTITION_NAME,
-        abs(deviations[worst]),
-        threshold=4.0,
-        goal=2.0,
-        unit="σ",
-        source=_SOURCE,
-        note="T/T₀ of " + ", ".join(said),
-    )
-
-
-def _groups(
-    topology: Topology, masses: Float[np.ndarray, " atoms"]
-) -> dict[str, Bool[np.ndarray, " atoms"]]:
-    """Atoms by element; water apart from what is dissolved in it."""
-    solid = masses > 0
-    groups = {}
-    for number in np.unique(topology.atomic_numbers[solid]):
-        (symbol,) = element_symbols(np.array([number], dtype=topology.atomic_numbers.dtype))
-        groups[symbol] = solid & (topology.atomic_numbers == number)
-    sizes = np.bincount(topology.components)
-    solvent = solid & (sizes[topology.components] == _WATER)
-    if solvent.any() and not solvent[solid].all():
-        groups |= {"solvent": solvent, "solute": solid & ~solvent}
-    return groups

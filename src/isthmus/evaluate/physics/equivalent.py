@@ -27,29 +27,42 @@ def equivalent_orders(topology: Topology, *, most: int) -> Int[np.ndarray, "orde
         topology: of any number of components.
         most: orders to return.
     """
-    found = _on_one_centre(topology)
-    if topology.n_atoms <= _LARGEST:
-        found += [order for order in _of_the_graph(topology, most) if _is_new(order, found)]
+    pairs = _on_one_centre(topology)
+    if topology.n_atoms > _LARGEST:
+        return _exchanges(topology, pairs[_spread(len(pairs), most)])
+    found = list(_exchanges(topology, pairs))
+    found += [order for order in _of_the_graph(topology, most) if _is_new(order, found)]
     every = np.array(found, dtype=np.int64).reshape(-1, topology.n_atoms)
-    if len(every) <= most:
-        return every
-    return every[np.linspace(0, len(every) - 1, most).round().astype(int)]
+    return every[_spread(len(every), most)]
 
 
-def _on_one_centre(topology: Topology) -> list[np.ndarray]:
-    """Exchanges of two atoms of one kind whose only neighbour is the same."""
-    orders = []
+def _spread(count: int, most: int) -> Int[np.ndarray, " chosen"]:
+    """Indices of at most so many of a list, evenly spread over it."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
+
+
+def _exchanges(
+    topology: Topology, pairs: Int[np.ndarray, "pairs 2"]
+) -> Int[np.ndarray, "pairs atoms"]:
+    """Orders in which two atoms are exchanged."""
+    orders = np.tile(np.arange(topology.n_atoms), (len(pairs), 1))
+    np.put_along_axis(orders, pairs, pairs[:, ::-1], axis=1)
+    return orders
+
+
+def _on_one_centre(topology: Topology) -> Int[np.ndarray, "pairs 2"]:
+    """Pairs of atoms of one kind whose only neighbour is the same."""
+    pairs = []
     degrees = topology.neighbours.degrees
-    for centre in range(topology.n_atoms):
+    for centre in np.flatnonzero(degrees > 1).tolist():
         around = topology.neighbours.of(centre)
         ends = [int(a) for a in around if degrees[a] == 1]
-        for first, second in pairwise(ends):
-            if _kind(topology, first) != _kind(topology, second):
-                continue
-            order = np.arange(topology.n_atoms)
-            order[[first, second]] = second, first
-            orders.append(order)
-    return orders
+        pairs += [
+            (first, second)
+            for first, second in pairwise(ends)
+            if _kind(topology, first) == _kind(topology, second)
+        ]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def _kind(topology: Topology, atom: int) -> tuple[Any, ...]:
@@ -70,8 +83,7 @@ def _of_the_graph(topology: Topology, most: int) -> list[np.ndarray]:
     matches = mol.GetSubstructMatches(mol, uniquify=False, useChirality=True, maxMatches=50 * most)
     orders = [np.array(match) for match in matches]
     orders = [order for order in orders if _keeps_charges(topology, order)]
-    chosen = np.linspace(0, len(orders) - 1, min(most, len(orders))).round().astype(int)
-    return [orders[k] for k in np.unique(chosen)]
+    return [orders[k] for k in _spread(len(orders), most)]
 
 
 def _keeps_charges(topology: Topology, order: np.ndarray) -> bool:

@@ -9,6 +9,7 @@ from isthmus.errors import InputError
 from isthmus.evaluate.physics.check import FAIL, Check
 from isthmus.evaluate.physics.clashes import check_clashes
 from isthmus.evaluate.physics.conservation import check_conservation
+from isthmus.evaluate.physics.engine import Engine, check_engine_forces
 from isthmus.evaluate.physics.ensembles import check_ensembles
 from isthmus.evaluate.physics.extensivity import check_extensivity
 from isthmus.evaluate.physics.geometry import Reference, check_geometry
@@ -71,6 +72,7 @@ def check_physics(
     only: Iterable[str] | None = None,
     reference: Reference | None = None,
     seed: int = 0,
+    engine: Engine | None = None,
 ) -> Checks:
     """Check a force field as a surface to simulate on.
 
@@ -82,6 +84,7 @@ def check_physics(
         only: names of `GROUPS`; None for all.
         reference: geometry to compare the minimum with, of `reference_geometry`.
         seed: of all random numbers.
+        engine: as for `run_checks`.
 
     Raises:
         InputError: an unknown group, a temperature out of range, no coordinates, or a molecule
@@ -89,7 +92,11 @@ def check_physics(
     """
     settings = Settings.create(quick=quick, temperatures=temperatures, seed=seed)
     found = run_checks(
-        _subject(force_field, molecule), settings, groups=checked_groups(only), reference=reference
+        _subject(force_field, molecule),
+        settings,
+        groups=checked_groups(only),
+        reference=reference,
+        engine=engine,
     )
     return Checks(tuple(check for _, checks in found for check in checks))
 
@@ -125,6 +132,7 @@ def run_checks(
     *,
     groups: Sequence[str] = GROUPS,
     reference: Reference | None = None,
+    engine: Engine | None = None,
     begins: Callable[[str], None] | None = None,
     heed: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[str, list[Check]]]:
@@ -135,6 +143,8 @@ def run_checks(
         settings: sizes.
         groups: of `GROUPS`.
         reference: geometry to compare the minimum with.
+        engine: moves atoms in place of our own, and has its forces compared; checks of the energy
+            surface are made by our own all the same.
         begins: is told the group that begins.
         heed: is told which share of a long run is done.
 
@@ -146,9 +156,12 @@ def run_checks(
             f"the force field has {subject.double.n_atoms} particles and the structure "
             f"{subject.n_atoms} atoms: give a structure with all particles"
         )
-    laboratory = Laboratory(subject, settings, heed)
+    laboratory = Laboratory(subject, settings, heed, engine)
     makers: dict[str, Callable[[], Iterable[Check]]] = {
-        "forces": lambda: check_gradient(subject, settings),
+        "forces": lambda: [
+            *check_gradient(subject, settings),
+            *(() if engine is None else check_engine_forces(subject, settings, engine)),
+        ],
         "symmetry": lambda: check_symmetry(subject, settings),
         "extensivity": lambda: check_extensivity(subject, settings),
         "smoothness": lambda: check_smoothness(subject, settings),

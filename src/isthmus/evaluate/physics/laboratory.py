@@ -2,34 +2,33 @@
 
 | run | what it is |
 |---|---|
-| `start` | the structure at its minimum |
+| `start` | the structure at its minimum; in a box, where no atoms clash |
 | `canonical` | Langevin dynamics of replicas at all temperatures at once |
 | `newton` | constant energy from where those at the first temperature ended |
 
-Constant energy is run in float32 with compensated sums. The energies that are then compared are
-those of the float64 surface at the same positions: rounding of the energy itself is not dynamics.
+Runs are made by our own engine, or by another one. Ours runs constant energy in float32 with
+compensated sums. The energies that are then compared are those of the float64 surface at the same
+positions: rounding of the energy itself is not dynamics.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from isthmus.evaluate.physics.engine import Engine
+from isthmus.evaluate.physics.motion import Motion, joined, run
 from isthmus.evaluate.physics.settings import Settings
-from isthmus.evaluate.physics.subject import Subject, evaluate_frames
+from isthmus.evaluate.physics.subject import Subject
 from isthmus.simulate.integrators.langevin import Langevin
 from isthmus.simulate.integrators.verlet import VelocityVerlet
-from isthmus.simulate.jax_engine import JaxEngine
-from isthmus.simulate.mechanics import Mechanics
 from isthmus.simulate.minimise.minimise import minimise
-from isthmus.simulate.state import Integrator
-from isthmus.simulate.surface import Surface
 from isthmus.units import BOLTZMANN
 
-__all__ = ["Laboratory", "Motion", "conserved_energies", "run"]
+__all__ = ["Laboratory"]
 
 FRICTION: Final = 5.0
 """[1/ps]"""
@@ -40,103 +39,14 @@ SAMPLING_STEP: Final = 0.001
 RECORD: Final = 0.1
 """Time between records of Langevin dynamics [ps]"""
 
+_FEW: Final = 4
+"""Replicas at each temperature of an engine that runs them one by one"""
+
 _TOLERANCE: Final = 5.0
+"""Longest force at a minimum [kJ/mol/nm]"""
 
-
-@dataclass(frozen=True, eq=False)
-class Motion:
-    """Records of a run.
-
-    Attributes:
-        times: [ps].
-        potential, kinetic: energies [kJ/mol], as the run itself has them.
-        positions: [nm].
-        velocities: [nm/ps].
-        mechanics: of the run.
-        timestep: of the run [ps].
-        box: cell vectors [nm], or None.
-    """
-
-    times: Float[np.ndarray, " records"]
-    potential: Float[np.ndarray, "records replicas"]
-    kinetic: Float[np.ndarray, "records replicas"]
-    positions: Float[np.ndarray, "records replicas atoms 3"]
-    velocities: Float[np.ndarray, "records replicas atoms 3"]
-    mechanics: Mechanics
-    timestep: float
-    box: Float[np.ndarray, "3 3"] | None
-
-    @property
-    def finite(self) -> Bool[np.ndarray, " replicas"]:
-        """Replicas whose numbers stayed finite."""
-        sound: Any = np.isfinite(self.positions).all(axis=(0, 2, 3))
-        return sound & np.isfinite(self.potential + self.kinetic).all(axis=0)
-
-    def of(self, replicas: slice | Bool[np.ndarray, " replicas"]) -> "Motion":
-        """The motion of some replicas."""
-        arrays = ("potential", "kinetic", "positions", "velocities")
-        return replace(self, **{name: getattr(self, name)[:, replicas] for name in arrays})
-
-
-def run(
-    integrator: Integrator,
-    mechanics: Mechanics,
-    positions: Float[np.ndarray, "replicas atoms 3"],
-    *,
-    temperature: float,
-    n_records: int,
-    every: int,
-    seed: int,
-    box: Float[np.ndarray, "3 3"] | None = None,
-    heed: Callable[[float], None] | None = None,
-) -> Motion:
-    """Move replicas on, and keep what they did.
-
-    Args:
-        integrator: what moves them.
-        mechanics: its masses and constraints.
-        positions: where to start [nm].
-        temperature: of the first velocities [K].
-        n_records: how many are kept, the start not among them.
-        every: steps between records.
-        seed: of all random numbers.
-        box: cell vectors [nm], or None.
-        heed: is told which share of the run is done.
-    """
-    engine = JaxEngine(
-        integrator, mechanics, positions, temperature=temperature, seed=seed, box=box
-    )
-    records = []
-    for number in range(n_records):
-        engine.advance(every)
-        records.append(engine.record())
-        if heed is not None:
-            heed((number + 1) / n_records)
-    return Motion(
-        np.array([record.time for record in records]),
-        np.array([record.potential for record in records]),
-        np.array([record.kinetic for record in records]),
-        np.array([record.positions for record in records], dtype=np.float64),
-        np.array([record.velocities for record in records], dtype=np.float64),
-        mechanics,
-        float(np.asarray(integrator.timestep)),
-        box,
-    )
-
-
-def conserved_energies(surface: Surface, motion: Motion) -> Float[np.ndarray, "records replicas"]:
-    """Total energy of each record [kJ/mol], the potential energy from another surface.
-
-    Args:
-        surface: of the same particles, in float64.
-        motion: at constant energy, all of it finite.
-    """
-    shape = motion.potential.shape
-    frames = motion.positions.reshape(-1, *motion.positions.shape[2:])
-    energies, _ = evaluate_frames(surface, frames, motion.box)
-    masses = np.asarray(motion.mechanics.masses)[:, None]
-    kinetic = 0.5 * (masses * motion.velocities**2).sum(axis=(2, 3))
-    return energies.reshape(shape) + kinetic
+_TOLERANCE_IN_BOX: Final = 50.0
+"""Longest force from which dynamics in a box is started, as by `isthmus md` [kJ/mol/nm]"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,38 +57,48 @@ class Laboratory:
         subject: what is checked.
         settings: sizes.
         heed: is told which share of a long run is done.
+        engine: what moves the atoms; None for our own.
     """
 
     subject: Subject
     settings: Settings
     heed: Callable[[float], None] | None = None
+    engine: Engine | None = None
 
     @cached_property
     def start(self) -> Float[np.ndarray, "atoms 3"]:
-        """The structure, minimised in float64 [nm]; as given where there is a box."""
-        subject = self.subject
-        return subject.positions if subject.is_periodic else self.minimum(subject.positions)
+        """The structure, minimised in float64 [nm]; in a box only until it can be started from."""
+        return self.minimum(self.subject.positions)
 
     def minimum(self, positions: Float[np.ndarray, "atoms 3"]) -> Float[np.ndarray, "atoms 3"]:
-        """The minimum downhill from positions [nm], in float64."""
+        """The minimum downhill from positions [nm], in float64; near it where there is a box."""
+        subject, quick = self.subject, self.settings.quick
+        crowded = subject.is_periodic
         found = minimise(
-            self.subject.double,
+            subject.double,
             positions,
-            tolerance=_TOLERANCE,
-            max_steps=1000 if self.settings.quick else 5000,
-            constraints=self.subject.constraints,
+            box=subject.box if crowded else None,
+            tolerance=_TOLERANCE_IN_BOX if crowded else _TOLERANCE,
+            max_steps=(100 if quick else 500) if crowded else (1000 if quick else 5000),
+            constraints=subject.constraints,
         )
         return np.asarray(found.positions)
 
     @property
     def n_replicas(self) -> int:
         """At each temperature."""
-        return self.settings.replicas(self.subject.n_atoms, batched=self.batched)
+        most = self.settings.replicas(self.subject.n_atoms, batched=self.batched)
+        return most if self.engine is None else min(most, _FEW)
 
     @property
     def batched(self) -> bool:
         """Whether replicas can be run together."""
         return not self.subject.single.needs_neighbours
+
+    @property
+    def arithmetic(self) -> str:
+        """What moves the atoms at constant energy, in words."""
+        return "float32 with compensated sums" if self.engine is None else self.engine.name
 
     @cached_property
     def temperatures(self) -> tuple[float, ...]:
@@ -208,6 +128,8 @@ class Laboratory:
             least=4,
             batched=self.batched,
         )
+        if self.engine is not None:
+            return joined([self._by_engine(t, n_steps // every, every) for t in self.temperatures])
         each = np.repeat(self.temperatures, n)
         integrator = Langevin(
             subject.single,
@@ -226,6 +148,21 @@ class Laboratory:
             every=every,
             seed=settings.seed + 3,
             box=subject.box if subject.is_periodic else None,
+            heed=self.heed,
+        )
+
+    def _by_engine(self, temperature: float, n_records: int, every: int) -> Motion:
+        """Langevin dynamics by another engine."""
+        assert self.engine is not None
+        return self.engine.move(
+            np.repeat(self.start[None], self.n_replicas, axis=0),
+            self.subject.mechanics(),
+            temperature=temperature,
+            friction=FRICTION,
+            timestep=SAMPLING_STEP,
+            n_records=n_records,
+            every=every,
+            seed=self.settings.seed + 3,
             heed=self.heed,
         )
 
@@ -261,6 +198,18 @@ class Laboratory:
         """
         subject = self.subject
         mechanics = subject.mechanics(conserves_momentum=True)
+        if self.engine is not None:
+            return self.engine.move(
+                self.newton_starts,
+                mechanics,
+                temperature=self.settings.temperature,
+                friction=None,
+                timestep=timestep,
+                n_records=n_records,
+                every=every,
+                seed=self.settings.seed + 4,
+                heed=self.heed,
+            )
         integrator = VelocityVerlet(
             subject.single, mechanics, timestep=timestep, accumulation="compensated"
         )

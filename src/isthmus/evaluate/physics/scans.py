@@ -6,17 +6,17 @@ the skeleton changes (with an angle, also the others at its centre).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from isthmus.chemistry.elements import element_symbols
-from isthmus.chemistry.graph import connected_components
 from isthmus.chemistry.topology import Topology
+from isthmus.evaluate.physics.cutting import moved_side, open_bonds
 from isthmus.units import DEGREE
 
-__all__ = ["Scan", "moved_side", "scans_of"]
+__all__ = ["Scan", "scans_of"]
 
 _BEND: Final = 30.0 * DEGREE
 _BEND_LIMITS: Final = (60.0 * DEGREE, 170.0 * DEGREE)
@@ -61,33 +61,27 @@ def scans_of(
         seed: of the drawing.
     """
     rng = np.random.default_rng(seed)
-    sides = {tuple(b): moved_side(topology, *b) for b in topology.bonds.tolist()}
-    free = [bond for bond, side in sides.items() if side is not None]
-    bonds = [_bond(topology, positions, b, sides[b]) for b in _drawn(free, most, rng)]
+    free = [tuple(bond) for bond in topology.bonds[open_bonds(topology)].tolist()]
+    may_turn = set(free)
+    # Drawn first: only what is driven gets arrays of all atoms
+    bonds = [_bond(topology, positions, b) for b in _drawn(free, most, rng)]
     angles = [
         (int(i), int(j), int(k))
         for a, j, c in topology.clusters.angles.tolist()
         for i, k in ((a, c), (c, a))
-        if sides[(min(j, k), max(j, k))] is not None
+        if (min(j, k), max(j, k)) in may_turn
     ]
-    bends = [_angle(topology, positions, a, sides) for a in _drawn(angles, most, rng)]
+    bends = [_angle(topology, positions, a) for a in _drawn(angles, most, rng)]
     about: dict[tuple[int, int], tuple[int, int, int, int]] = {}
     for torsion in topology.clusters.torsions.tolist():
         about.setdefault((torsion[1], torsion[2]), tuple(torsion))
-    turning = [torsion for bond, torsion in about.items() if sides[bond] is not None]
-    turns = [_torsion(topology, positions, t, sides) for t in _drawn(turning, most, rng)]
+    turning = [torsion for bond, torsion in about.items() if bond in may_turn]
+    turns = [_torsion(topology, positions, t) for t in _drawn(turning, most, rng)]
     return {
         "bond": bonds,
         "angle": [bend for bend in bends if bend is not None],
         "torsion": turns,
     }
-
-
-def moved_side(topology: Topology, i: int, j: int) -> Bool[np.ndarray, " atoms"] | None:
-    """Atoms on the side of j when the bond i-j is cut; None where it is in a ring."""
-    kept = (topology.bonds != (min(i, j), max(i, j))).any(axis=1)
-    parts = connected_components(topology.bonds[kept], n_atoms=topology.n_atoms)
-    return None if parts[i] == parts[j] else parts == parts[j]
 
 
 def _drawn(every: list, most: int, rng: np.random.Generator) -> list:
@@ -96,8 +90,9 @@ def _drawn(every: list, most: int, rng: np.random.Generator) -> list:
     return [every[k] for k in np.sort(rng.choice(len(every), most, replace=False))]
 
 
-def _bond(topology: Topology, x: np.ndarray, bond: tuple[int, int], side: Any) -> Scan:
+def _bond(topology: Topology, x: np.ndarray, bond: tuple[int, int]) -> Scan:
     i, j = bond
+    side = _side(topology, i, j)
     length = float(np.linalg.norm(x[j] - x[i]))
     along = np.where(side[:, None], (x[j] - x[i]) / length, 0.0)
 
@@ -109,9 +104,7 @@ def _bond(topology: Topology, x: np.ndarray, bond: tuple[int, int], side: Any) -
     return Scan("bond", _named(topology, "bond", bond), bond, length, low, high, place)
 
 
-def _angle(
-    topology: Topology, x: np.ndarray, atoms: tuple[int, int, int], sides: dict
-) -> Scan | None:
+def _angle(topology: Topology, x: np.ndarray, atoms: tuple[int, int, int]) -> Scan | None:
     """Turns the side of the third atom in the plane; None where the angle is nearly straight."""
     i, j, k = atoms
     u, v = x[i] - x[j], x[k] - x[j]
@@ -121,27 +114,26 @@ def _angle(
     low, high = max(value - _BEND, _BEND_LIMITS[0]), min(value + _BEND, _BEND_LIMITS[1])
     if not low < value < high:
         return None
-    side = _side(sides, j, k)
+    side = _side(topology, j, k)
     place = _turning(x, normal / sine, x[j], side, value)
     return Scan("angle", _named(topology, "angle", atoms), atoms, value, low, high, place)
 
 
-def _torsion(
-    topology: Topology, x: np.ndarray, atoms: tuple[int, int, int, int], sides: dict
-) -> Scan:
+def _torsion(topology: Topology, x: np.ndarray, atoms: tuple[int, int, int, int]) -> Scan:
     i, j, k, l = atoms
     axis = (x[k] - x[j]) / np.linalg.norm(x[k] - x[j])
     u, v = np.cross(x[j] - x[i], axis), np.cross(axis, x[l] - x[k])
     value = float(np.arctan2(np.cross(u, v) @ axis, u @ v))
-    place = _turning(x, axis, x[j], _side(sides, j, k), value)
+    place = _turning(x, axis, x[j], _side(topology, j, k), value)
     low, high = value - np.pi, value + np.pi
     return Scan("torsion", _named(topology, "torsion", atoms), atoms, value, low, high, place)
 
 
-def _side(sides: dict, j: int, k: int) -> np.ndarray:
-    """Atoms on the side of k of the bond j-k."""
-    side = sides[(min(j, k), max(j, k))]
-    return side if side[k] else ~side
+def _side(topology: Topology, j: int, k: int) -> Bool[np.ndarray, " atoms"]:
+    """Atoms on the side of k of the bond j-k, which is in no ring."""
+    side = moved_side(topology, j, k)
+    assert side is not None
+    return side
 
 
 def _turning(

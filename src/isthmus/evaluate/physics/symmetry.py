@@ -174,8 +174,9 @@ def _random_rotation(rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
 def _shuffled(topology: Topology, rng: np.random.Generator) -> Int[np.ndarray, " atoms"]:
     """Another order, in which residues stay together."""
     parts = []
-    for residue in range(topology.n_residues):
-        atoms = np.flatnonzero(topology.residue_idx == residue)
+    every = np.argsort(topology.residue_idx, kind="stable")
+    sizes = np.bincount(topology.residue_idx, minlength=topology.n_residues)
+    for atoms in np.split(every, np.cumsum(sizes)[:-1]):
         order = rng.permutation(atoms)
         parts.append(atoms[::-1] if np.array_equal(order, atoms) else order)
     return np.concatenate(parts)

@@ -1,12 +1,15 @@
 """How long the outer step of RESPA may be: bonded terms inside, all pairs outside.
 
 Constant energy in float32 with compensated sums, inner steps of at most 0.5 fs, outer steps from
-1 to 10 fs, beside plain velocity Verlet at 0.5 fs. An outer step keeps the drift if this is not
-above the threshold by more than twice its error, this error is at most 0.1 kT/ns/dof, so that a
-resonance would show, and no replica goes to infinity. The largest such step below which all others
-do is the value; it says what the split bears, and is not judged. Beside it: the mean potential
-energy, and how far the distribution of torsions is from that of the plain run (total variation, 0
-for equal and 1 for disjoint).
+1 to 10 fs, beside plain velocity Verlet at 0.5 fs. The longer the step, the more the energy
+fluctuates, and the less is known of its drift: a resonance shows where it drifts by more than twice
+the standard error. An outer step is kept if no replica goes to infinity, this error is at most
+0.1 kT/ns/dof, the drift is at most twice the error (or the threshold of constant energy, where that
+is larger), and it is not larger than that of the plain run by more than twice the error of the
+difference. The value is the largest step below which all are kept, and it is not judged: it says
+that no resonance was seen at the resolution of the note, which is far coarser than the threshold.
+Beside it: the mean potential energy, and how far the distribution of torsions is from that of the
+plain run (total variation, 0 for equal and 1 for disjoint).
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +21,8 @@ from jaxtyping import Float
 
 from isthmus.errors import InputError
 from isthmus.evaluate.physics.check import NOT_JUDGED, Check, Line, Panel, not_applicable
-from isthmus.evaluate.physics.laboratory import Laboratory, Motion, conserved_energies, run
+from isthmus.evaluate.physics.laboratory import Laboratory
+from isthmus.evaluate.physics.motion import Motion, conserved_energies, run
 from isthmus.evaluate.physics.settings import TIMESTEP
 from isthmus.evaluate.physics.statistics import slope_of
 from isthmus.forcefield.potential import Potential
@@ -38,11 +42,14 @@ __all__ = [
 ]
 
 GROUP: Final = "time-steps"
-NAME: Final = "largest outer step of RESPA"
+NAME: Final = "largest outer step of RESPA without a resonance"
 THRESHOLD: Final = 4e-4
 """Of the drift [kT/ns/dof]"""
 
-_SOURCE: Final = "drift as at constant energy"
+_SOURCE: Final = "twice the standard error"
+_SURE: Final = 2.0
+"""Standard errors by which a drift differs from none, or from that of the plain run"""
+
 _RATIOS: Final = {8: (1, 2, 3, 4), 20: (5, 6, 7, 8, 9, 10)}
 """Inner steps in an outer one, and outer steps [fs]; few ratios, since each compiles anew"""
 
@@ -73,19 +80,30 @@ class Tried:
     torsions: Float[np.ndarray, "torsions bins"] | None
 
     @property
+    def resolution(self) -> float:
+        """Drifts up to this one cannot be told from none [kT/ns/dof]."""
+        return max(THRESHOLD, _SURE * self.error)
+
+    @property
     def keeps(self) -> bool:
-        """Whether the drift is as small as wanted."""
-        return bool(self.resolved and self.drift <= THRESHOLD + 2 * self.error)
+        """Whether no drift is seen where a resonance would be."""
+        return bool(self.resolved and self.drift <= self.resolution)
 
     @property
     def resolved(self) -> bool:
         """Whether the run was long enough to say."""
         return bool(self.error <= _RESOLVED)
 
+    def is_like(self, plain: "Tried") -> bool:
+        """Whether it does not drift more than another run, as far as both are known."""
+        return bool(self.drift - plain.drift <= _SURE * np.hypot(self.error, plain.error))
+
 
 def check_time_steps(laboratory: Laboratory) -> list[Check]:
     """The resonance scan."""
     potential = laboratory.subject.single
+    if laboratory.engine is not None:
+        return [not_applicable(GROUP, NAME, "made by our own engine: leave out --engine")]
     if not isinstance(potential, Potential):
         return [not_applicable(GROUP, NAME, "the surface is not made of terms")]
     if laboratory.subject.is_periodic:
@@ -99,14 +117,19 @@ def check_time_steps(laboratory: Laboratory) -> list[Check]:
         return [not_applicable(GROUP, NAME, why)]
     plain = plain_run(laboratory)
     tried = list(resonance_scan(laboratory, inner, outer))
-    return [_summary(laboratory, plain, tried, largest_kept(tried))]
+    return [_summary(laboratory, plain, tried, largest_kept(tried, plain))]
 
 
-def largest_kept(tried: Sequence[Tried]) -> float:
-    """The largest outer step that keeps the drift as all smaller ones do [fs]; 0 for none."""
+def largest_kept(tried: Sequence[Tried], plain: Tried | None = None) -> float:
+    """The largest outer step up to which no resonance is seen [fs]; 0 for none.
+
+    Args:
+        tried: from the shortest step on.
+        plain: a run that no step may drift more than; None: none.
+    """
     best = 0.0
     for one in tried:
-        if not one.keeps:
+        if not one.keeps or (plain is not None and not one.is_like(plain)):
             break
         best = one.step
     return best
@@ -188,31 +211,44 @@ def _histograms(
     return counts / len(x)
 
 
+def _note(laboratory: Laboratory, plain: Tried, tried: list[Tried], best: float) -> str:
+    """What is known of the largest step kept, and why the next one was not."""
+    note = f"of {tried[-1].step:g} fs tried; drift of plain 0.5 fs {_drift_text(plain)}"
+    for one in [one for one in tried if one.step > best][:1]:
+        note += f", of {one.step:g} fs {_drift_text(one)}"
+    kept = [one for one in tried if one.step <= best]
+    if not kept:
+        return note
+    resolution = max(one.resolution for one in (plain, *kept))
+    shift = abs(kept[-1].potential - plain.potential) / laboratory.per_degree
+    note += (
+        f"; up to {best:g} fs no resonance is seen at a resolution of {resolution:.1g} kT/ns/dof, "
+        f"and smaller drifts are not excluded; with {best:g} fs: mean potential energy off by "
+        f"{shift:.2g} kT/dof"
+    )
+    distance = torsion_distance(kept[-1], plain)
+    return note if distance is None else f"{note}, torsions by {distance:.2g} at most"
+
+
+def _drift_text(one: Tried) -> str:
+    if not np.isfinite(one.drift):
+        return "infinite"
+    if not one.resolved:
+        return f"unknown (± {one.error:.1g} kT/ns/dof)"
+    return f"{one.drift:.2g} ± {one.error:.1g} kT/ns/dof"
+
+
 def _summary(laboratory: Laboratory, plain: Tried, tried: list[Tried], best: float) -> Check:
     steps = np.array([one.step for one in (plain, *tried)])
     drifts = np.array([one.drift for one in (plain, *tried)])
     errors = np.array([one.error for one in (plain, *tried)])
-    kept = [one for one in tried if one.step <= best]
-    blurred = [one for one in tried if one.step > best][:1]
-    note = (
-        f"of {steps[-1]:g} fs tried; drifts are known to ± {np.nanmax(errors):.1g} kT/ns/dof; "
-        f"plain 0.5 fs {plain.drift:.2g} ± {plain.error:.1g}"
-    )
-    if blurred and not blurred[0].resolved:
-        note += f"; at {blurred[0].step:g} fs the energy fluctuates too much to say"
-    if kept:
-        shift = abs(kept[-1].potential - plain.potential) / laboratory.per_degree
-        note += f"; with {best:g} fs: mean potential energy off by {shift:.2g} kT/dof"
-        distance = torsion_distance(kept[-1], plain)
-        if distance is not None:
-            note += f", torsions by {distance:.2g} at most"
     panel = Panel(
         "Resonance scan of RESPA",
         "outer step [fs]",
         "|drift| [kT/ns/dof]",
         (
             Line(steps, np.where(np.isfinite(drifts), drifts, np.nan), "drift"),
-            Line(steps, 2 * errors, "twice its error", points=True),
+            Line(steps, _SURE * errors, "twice its error", points=True),
         ),
         log_y=True,
         level=THRESHOLD,
@@ -231,6 +267,7 @@ def _summary(laboratory: Laboratory, plain: Tried, tried: list[Tried], best: flo
         ),
         level=0.0,
     )
+    note = _note(laboratory, plain, tried, best)
     return Check(
         GROUP, NAME, NOT_JUDGED, best, "fs", source=_SOURCE, note=note, panels=(panel, energy)
     )
