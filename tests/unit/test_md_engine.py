@@ -148,7 +148,7 @@ def test_why_it_cannot_go_on(argon: Any) -> None:
     potential, places = argon
     mechanics = mechanics_of(potential)
     langevin = Langevin(potential, mechanics, timestep=0.002, temperature=300.0, friction=1.0)
-    molecules = Molecules.create(np.arange(N_ATOMS), mechanics.masses)
+    molecules = Molecules.create(np.arange(N_ATOMS), np.asarray(mechanics.masses))
     press = StochasticCell(molecules, temperature=300.0, pressure=1e5, interval=0.02)
     shrinking = JaxEngine(
         Pressured(langevin, press, every=10),
