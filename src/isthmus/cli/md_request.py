@@ -152,10 +152,11 @@ def _lengths(request: Request, timestep: float) -> tuple[int, int]:
             "make it longer, or --timestep smaller"
         )
     if report_every > n_steps:
+        length = n_steps * timestep / 1000
         raise InputError(
-            f"--report-every {request.report_ps:g} ps is longer than the run of "
-            f"{n_steps * timestep / 1000:g} ps, which would leave an empty trajectory: report more "
-            "often"
+            f"the run of {length:g} ps is shorter than the {request.report_ps:g} ps between frames "
+            "(--report-every; 1 ps unless given) and would leave an empty trajectory: give "
+            f"--report-every {length / 10:g}, or a longer run"
         )
     return n_steps, report_every
 

@@ -60,6 +60,8 @@ def run_dynamics(request: Request, *, checkpoint_seconds: float = 60.0) -> int:
     paths = _paths(request, built.molecule)
     with interruptions() as stop:
         outcome = _run(settled, built, paths, stop, checkpoint_seconds)
+    if resuming:
+        _tell_resumed(settled, outcome)
     show_summary(settled, outcome, paths)
     if outcome.breakage is not None:
         _explain_break(outcome, paths)
@@ -143,6 +145,15 @@ def _run(
                 err=True,
             )
         raise error
+
+
+def _tell_resumed(settled: Settled, outcome: "Outcome") -> None:
+    """Where a run went on, or that it was as long already."""
+    done = outcome.started_at * settled.timestep
+    text = f"went on from the checkpoint at {done:g} ps"
+    if outcome.step == outcome.started_at and outcome.ending == "complete":
+        text = f"the run is {done:g} ps long already: nothing was done (a longer --ns goes on)"
+    typer.echo(f"isthmus: note: {text}", err=True)
 
 
 def _warn(text: str) -> None:
