@@ -12,7 +12,13 @@ LONGEST_RUN = 240
 """Time limit [s]; on an idle machine the longest, training, takes 40."""
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def with_mark(path: Path) -> object:
+    """Training compiles for longer than all other examples together run."""
+    marks = (pytest.mark.slow,) if path.stem == "train" else ()
+    return pytest.param(path, marks=marks, id=path.stem)
+
+
+@pytest.mark.parametrize("path", [with_mark(path) for path in EXAMPLES])
 def test_example_runs(path: Path, tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, str(path)],
