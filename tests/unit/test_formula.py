@@ -190,3 +190,32 @@ def test_what_an_ewald_sum_replaces_must_be_the_coulomb_energy(
     wrong = FormulaTerm("it", over, energy, (Parameter(name, "e", per=per),), long_range="coulomb")
     with pytest.raises(FormulaError, match="long_range = 'coulomb' is for a term over pairs"):
         wrong.check()
+
+
+TWELVE_SIX = "4*sqrt(e1*e2)*(((s1+s2)/2/r)^12-((s1+s2)/2/r)^6)"
+
+
+def test_forces_of_atoms_nearly_upon_each_other_are_right_in_float32() -> None:
+    """The derivative of a/r^12 by r holds r^-24, too large for float32 below 0.025 nm."""
+    pair = term("pair14", TWELVE_SIX, *(Parameter(n, None, per="atom") for n in "es")).compiled
+    found = []
+    for dtype in (np.float32, np.float64):
+        with jax.enable_x64(dtype is np.float64):
+            r = jnp.asarray([0.005, 0.017, 0.1, 0.4], dtype=dtype)
+            values = {n: jnp.full(4, {"e": 0.4, "s": 0.3}[n[0]], dtype) for n in pair.parameters}
+            derived = pair.prepare(values)
+            slope = jax.grad(lambda r, d=derived: pair.energy(d, {"r": r}).sum())(r)
+            assert slope.dtype == dtype
+            found.append(np.asarray(slope, dtype=np.float64))
+    assert np.isfinite(found[0]).all()
+    np.testing.assert_allclose(found[0], found[1], rtol=3e-5)
+
+
+def test_the_inverse_of_a_distance_is_divided_for_once() -> None:
+    """Energy and force of a pair: as dear as its powers, and one division."""
+    compiled = term("pair", TWELVE_SIX, *(Parameter(n, None, per="atom") for n in "es")).compiled
+    derived = compiled.prepare({n: jnp.ones(3) for n in compiled.parameters})
+    forces = jax.value_and_grad(lambda r: compiled.energy(derived, {"r": r}).sum())
+    lines = str(jax.jit(forces).lower(jnp.full(3, 0.3)).compile().as_text()).splitlines()
+    assert sum(" divide(" in line for line in lines) == 1
+    assert sum(" multiply(" in line for line in lines) <= 20
