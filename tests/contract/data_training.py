@@ -6,8 +6,9 @@ from isthmus.designs.schema import parse_design
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.parameters.graph.source import GraphSettings, GraphSource
 from isthmus.train.settings import TrainSettings
+from isthmus.train.trainable import Trainable
 
-__all__ = ["NETWORK", "SPRING", "SPRINGS", "TINY", "network", "short", "start"]
+__all__ = ["NETWORK", "SPRING", "SPRINGS", "TINY", "network", "short", "start", "weights_of"]
 
 SPRINGS = """
 name = "springs"
@@ -50,6 +51,11 @@ def network(force_field: ForceField) -> GraphSource:
     """The network of a force field."""
     assert isinstance(force_field.source, GraphSource)
     return force_field.source
+
+
+def weights_of(source: GraphSource) -> Trainable:
+    """All that is trained of a force field without networks over neighbours."""
+    return Trainable(source, ())
 
 
 def short(**changes: Any) -> TrainSettings:

@@ -19,7 +19,7 @@ from isthmus.forcefield.potential import Potential
 from isthmus.parameters.graph.source import GraphSettings, GraphSource
 from isthmus.parameters.mmff_source import MMFFSource
 from isthmus.parameters.parameterization import Parameterization
-from isthmus.parameters.source import FreeSource, TableSource
+from isthmus.parameters.source import FreeSource, NoParameters, TableSource
 from isthmus.terms.cmap import Cmap
 from isthmus.terms.dispersion import DispersionCorrection
 from isthmus.terms.gbsa import ImplicitSolvent
@@ -114,6 +114,18 @@ def _graph(_: Molecule) -> ForceField:
     return replace(force_field, source=disturbed(force_field.source))
 
 
+def _networks(design: str, mol: Molecule) -> ForceField:
+    """Weights that are not those of the start, whose energies are near 0."""
+    elements = mol.topology.atomic_numbers.tolist()
+    settings = GraphSettings(width=16, depth=2, head_width=16)
+    force_field = ForceField.graph(design, seed=0, settings=settings, elements=elements)
+    random = np.random.default_rng(4)
+    networks = jax.tree.map(
+        lambda w: (w + random.normal(0, 0.1, np.shape(w))).astype(np.float32), force_field.networks
+    )
+    return replace(force_field, networks=networks)
+
+
 FIVE_ATOMS = """
 name = "five"
 [[term]]
@@ -171,6 +183,18 @@ CASES = (
     ),
     Case("preset mmff", _mmff, frozenset({"mmff", MMFFSource})),
     Case("graph class2plus", _graph, frozenset({GraphSource})),
+    *(
+        Case(f"network {design}", partial(_networks, design), frozenset({design, NoParameters}))
+        for design in (
+            "ani",
+            "class2plus-moments",
+            "mace",
+            "moments",
+            "moments2",
+            "painn",
+            "schnet",
+        )
+    ),
     Case("paths of five", partial(_text, FIVE_ATOMS), frozenset()),
     Case("external well", partial(_text, WELL), frozenset(), moves=False),
     *(_pairs(method) for method in METHODS if method != "none"),

@@ -12,6 +12,7 @@ from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.parameters.source import FreeSource
 from isthmus.train.bespoke import BespokeSettings, BespokeStep, fit_bespoke
+from isthmus.train.bespoke.blocks import Derivatives, TermBlock
 
 SPRINGS = """
 name = "springs"
@@ -192,8 +193,30 @@ def test_the_best_so_far_is_there_when_stopped() -> None:
     energies = seen[-1].force_field.bind(entry.topology).energy(entry.positions)
     assert np.isfinite(energies).all()
     assert seen[1].cost < seen[0].cost
-    timed = fit_bespoke(design, entry, seconds=0.0)
-    assert len(timed.history) == 1
+
+
+@pytest.mark.parametrize(("n_blocks", "n_trials"), [(1, 0), (3, 1)])
+def test_a_fit_ends_between_the_terms_of_a_step(
+    n_blocks: int, n_trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the two terms only so many are differentiated, in the preparation or in a trial."""
+    done: list[str] = []
+    derivatives = TermBlock.derivatives
+
+    def counted(self: TermBlock, *given: np.ndarray) -> Derivatives:
+        done.append(self.term.name)
+        return derivatives(self, *given)
+
+    monkeypatch.setattr(TermBlock, "derivatives", counted)
+    entry, design = frames(LINEAR), parse_design(LINEAR)
+    fit = fit_bespoke(design, entry, stop=lambda: len(done) >= n_blocks)
+    assert fit.ending == "stopped"
+    assert (len(done), len(fit.history)) == (n_blocks, n_trials)
+    start = fit.history[0].force_field if n_trials else ForceField.free(design, entry.topology)
+    for name, value in values(fit.force_field).items():
+        np.testing.assert_allclose(value, values(start)[name], rtol=1e-12)
+    late = fit_bespoke(design, entry, seconds=0.0)
+    assert (late.ending, late.history, len(done)) == ("time", (), n_blocks)
 
 
 def test_what_cannot_be_fitted_is_refused() -> None:

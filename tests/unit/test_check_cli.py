@@ -1,6 +1,7 @@
 """`isthmus check`: what it shows and writes, and what it refuses."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,14 @@ def test_openmm_is_the_engine_where_it_is_asked_for(run: Any) -> None:
 
 
 def made(*checks: Check) -> Any:
+    """A check whose unit is the name of a signal is ended by it."""
+
     def run_checks(*_: Any, begins: Any, heed: Any, **__: Any) -> Any:
         for check in checks:
             begins(check.group)
             heed(0.5)
             if check.name == "interrupt":
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.Signals[check.unit])
             yield check.group, [check]
 
     return run_checks
@@ -106,15 +109,20 @@ def test_a_failure_is_exit_code_1(run: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert "why &lt;not&gt;" in page
 
 
-def test_ctrl_c_shows_what_was_done(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_interruption_shows_what_was_done(
+    run: Any, monkeypatch: pytest.MonkeyPatch, number: str, code: int
+) -> None:
     good = judged("forces", "good", 0.5, threshold=1.0, source="s")
-    stop = not_applicable("symmetry", "interrupt", "")
-    monkeypatch.setattr(gate, "run_checks", made(good, stop))
-    code, out, err = run("check spring.toml O --smiles --json out.json")
-    assert code == 130
+    stop = judged("symmetry", "interrupt", 0.5, threshold=1.0, source="s", unit=number)
+    monkeypatch.setattr(gate, "run_checks", made(good, stop, good))
+    before = signal.getsignal(signal.SIGTERM)
+    found, out, err = run("check spring.toml O --smiles --json out.json")
+    assert found == code
     assert "1 pass" in out
     assert "interrupted" in err
     assert json.loads(Path("out.json").read_text())["complete"] is False
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize(

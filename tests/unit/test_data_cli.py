@@ -39,6 +39,15 @@ def test_info(run: Any) -> None:
     assert "no findings: all checks passed" in out
 
 
+@pytest.mark.parametrize("command", ["info", "split -o s.json", "convert out.h5"])
+def test_structures_without_labels_are_sent_to_label(run: Any, command: str) -> None:
+    name, _, more = command.partition(" ")
+    Path("ligand.sdf").touch()
+    code, _, err = run(f"data {name} ligand.sdf {more}")
+    assert code == 2
+    assert "make some with `isthmus label ligand.sdf --method gfn2 -o labels.h5`" in err
+
+
 def test_info_as_json(run: Any) -> None:
     code, out, err = run("data info data.h5 --json")
     assert code == 0, err

@@ -166,7 +166,7 @@ def test_molecules_that_the_force_field_does_not_know(run: Any) -> None:
     write_dataset(open_dataset("data.h5").select(["CN"]), "none.h5")
     code, _, err = run("evaluate methanol.safetensors none.h5")
     assert code == 2
-    assert "can evaluate none of the 1 molecules" in err
+    assert "can evaluate none of what came (1 molecule); the first, CN" in err
 
 
 def test_an_ensemble_and_its_calibration(run: Any) -> None:

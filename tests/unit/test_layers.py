@@ -11,11 +11,12 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # Each line imports only from itself and from the lines above it.
 LAYERS = (
-    ("units", "types", "errors", "files"),
+    ("units", "types", "errors", "files", "words"),
     ("geometry",),
     ("chemistry",),
     ("data",),
     ("terms",),
+    ("networks",),
     ("designs",),
     ("parameters",),
     ("forcefield",),
@@ -24,6 +25,7 @@ LAYERS = (
     ("evaluate",),
     ("deploy",),
     ("label",),
+    ("race",),
     ("cli",),
     ("__main__",),
 )

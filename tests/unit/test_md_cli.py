@@ -12,10 +12,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data_toy_engine import ToyEngine  # pyright: ignore[reportMissingImports]
 
 from isthmus.cli import main
+from isthmus.cli.md_minimised import say_minimised
+from isthmus.cli.md_progress import RunBar
 from isthmus.cli.md_request import Request, settle
+from isthmus.errors import InputError
+from isthmus.simulate.checkpoint import (
+    RunCheckpoint,
+    read_run_checkpoint,
+    refuse_other_run,
+    write_run_checkpoint,
+)
 from isthmus.simulate.energy_table import read_table
+from isthmus.simulate.run import Progress
 
 LONG = 240.0
 RUN = "md mmff94 CO --smiles -o run --no-minimise --report-every 0.05"
@@ -130,6 +141,78 @@ def test_a_run_and_what_it_says(run: Any, tmp_path: Path) -> None:
     for suffix in ("xtc", "csv"):
         one, other = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in ("run", "whole"))
         assert one == other
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "words"),
+    [
+        ("mmff94", "-o nowhere/run", "there is no folder 'nowhere' for 'run'"),
+        ("mmff94", "", "'run.dcd' exists: choose another --output"),
+        ("mmff49", "-o other", "unknown force field 'mmff49' (did you mean 'mmff94'?)"),
+        ("none.safetensors", "-o other", "none.safetensors"),
+        ("none.toml", "-o other", "none.toml"),
+    ],
+)
+def test_the_command_line_is_checked_before_the_structure_is_read(
+    run: Any, monkeypatch: pytest.MonkeyPatch, model: str, options: str, words: str
+) -> None:
+    monkeypatch.setattr("isthmus.cli.options.read_one", lambda *_, **__: pytest.fail("too late"))
+    Path("run.dcd").touch()
+    code, _, err = run(f"md {model} CO --smiles -o run --ns 1 {options}")
+    assert code == 2
+    assert words in err
+
+
+def test_a_structure_is_called_by_its_name_and_known_by_its_content(tmp_path: Path) -> None:
+    from isthmus.cli.md_run import _identity
+
+    checkpoint = RunCheckpoint(0, 0, {}, np.zeros((1, 1)), {})
+    one, same, other = (tmp_path / name for name in ("one.sdf", "same.sdf", "other.sdf"))
+    for path, content in ((one, "a"), (same, "a"), (other, "b")):
+        path.write_text(content)
+    made = {"STRUCTURE": _identity(str(one)), "MODEL": _identity("mmff94"), "seed": 1}
+    path = tmp_path / "run.checkpoint.safetensors"
+    write_run_checkpoint(path, checkpoint, made)
+    read_run_checkpoint(path, made | {"STRUCTURE": _identity(str(same))})
+    refuse_other_run(path, {"STRUCTURE": _identity(str(same))})
+    with pytest.raises(InputError, match=r"STRUCTURE \(.*one\.sdf there, .*other\.sdf here\)"):
+        refuse_other_run(path, {"STRUCTURE": _identity(str(other))})
+    one.write_text("b")
+    with pytest.raises(InputError, match=r"the content is another, sha256 \w+ there"):
+        refuse_other_run(path, {"STRUCTURE": _identity(str(one))})
+    with pytest.raises(InputError, match=r"MODEL \(mmff94 there, mmff94s here\)"):
+        refuse_other_run(path, {"MODEL": _identity("mmff94s")})
+
+
+def test_the_first_line_of_progress_says_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("isthmus.cli.md_progress._EVERY", 0.0)
+    record = ToyEngine().record()
+    with RunBar(timestep=0.001, replicas=1, compiles=True) as bar:
+        assert "compiling (up to a minute), then simulating" in capsys.readouterr().err
+        bar.show(Progress(100, 1000, 0.0, 0, record))
+        assert capsys.readouterr().err == ""
+        bar.show(Progress(200, 1000, 2.0, 100, record))
+        assert "20%" in (line := capsys.readouterr().err)
+        assert "about 16 s left" in line
+
+
+def test_what_is_not_minimised_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    say_minimised(-1.5, 40.0, wanted=50.0)
+    assert "not converged" not in capsys.readouterr().err
+    say_minimised(-1.5, 60.0, wanted=50.0)
+    told = capsys.readouterr().err
+    assert "a force of 50 was wanted" in told
+    assert "start from another structure" in told
+
+
+def test_openmm_says_that_it_minimises_and_why_its_platform(run: Any) -> None:
+    line = "md mmff94 O --smiles -o run --engine openmm --steps 100 --report-every 0.05"
+    code, _, err = run(line)
+    assert code == 0, err
+    assert "isthmus: minimised: " in err
+    assert "OpenMM, Reference (faster than CPU below 100 particles without a box), by" in err
 
 
 def test_replicas_differ(run: Any, tmp_path: Path) -> None:

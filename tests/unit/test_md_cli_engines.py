@@ -71,10 +71,10 @@ def test_water_that_is_flexible_does_not_bear_long_steps(water: Molecule) -> Non
     assert rigid.timestep == pytest.approx(0.004)
     assert chosen_mechanics(rigid, water, potential).degrees_of_freedom == 6
     flexible = settle(Request(timestep_fs=4.0, **given))
-    with pytest.raises(InputError, match="1 waters are flexible"):
+    with pytest.raises(InputError, match="here 1 flexible molecule of it"):
         chosen_mechanics(flexible, water, potential)
     free = settle(Request(timestep_fs=4.0, constraints="none", engine="openmm", **given))
-    with pytest.raises(InputError, match="1 waters are flexible"):
+    with pytest.raises(InputError, match="here 1 flexible molecule of it"):
         build(free, water, resuming=True)
 
 

@@ -204,3 +204,48 @@ def test_a_snapshot_of_something_else_is_refused(argon: Any) -> None:
     snapshot["state.000"] = snapshot["state.000"][:-1]
     with pytest.raises(InputError, match="another size"):
         moved.restore(snapshot)
+
+
+@pytest.fixture(scope="module")
+def pair() -> Potential:
+    """Two atoms on a spring, in vacuum."""
+    system = openmm.System()
+    spring = openmm.HarmonicBondForce()
+    spring.addBond(0, 1, 0.15, 2e5)
+    for _ in range(2):
+        system.addParticle(12.0)
+    system.addForce(spring)
+    return from_openmm(system).bind(Topology.create([6, 6], [(0, 1)]), precision="float32")
+
+
+def wandering(pair: Potential, **options: Any) -> JaxEngine:
+    """Two replicas, one of which is far away."""
+    mechanics = mechanics_of(pair)
+    langevin = Langevin(pair, mechanics, timestep=0.001, temperature=300.0, friction=1.0)
+    places = np.array([[[0.0, 0, 0], [0.15, 0, 0]], [[200.0, -3, 0], [200.15, -3, 0]]])
+    return JaxEngine(langevin, mechanics, places, temperature=300.0, seed=1, **options)
+
+
+def test_replicas_that_wander_off_are_computed_near_the_origin(
+    pair: Potential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps at which they are taken back do not depend on calls, and records have the whole way."""
+    monkeypatch.setattr(jax_engine, "_CENTRED_EVERY", 50)
+    whole = wandering(pair, centred=True)
+    whole.advance(175)
+    parts = wandering(pair, centred=True)
+    for n_steps in (30, 40, 50):
+        parts.advance(n_steps)
+    resumed = wandering(pair, centred=True)
+    resumed.restore(dict(parts.snapshot()))
+    resumed.advance(55)
+    first, second = whole.snapshot(), resumed.snapshot()
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    assert np.abs(first["state.000"]).max() < 1
+    record, plain = whole.record(), wandering(pair)
+    plain.advance(175)
+    np.testing.assert_array_equal(record.positions[0], plain.record().positions[0])
+    np.testing.assert_allclose(record.positions[1], plain.record().positions[1], atol=1e-3)
+    assert "way" not in plain.snapshot()

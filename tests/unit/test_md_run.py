@@ -23,7 +23,11 @@ from data_toy_engine import (  # pyright: ignore[reportMissingImports]
 
 from isthmus.chemistry.read import read
 from isthmus.errors import InputError
+from isthmus.evaluate.physics.motion import Motion
+from isthmus.evaluate.physics.stability import first_break
+from isthmus.simulate.breakage import Watch, bond_lengths
 from isthmus.simulate.energy_table import read_table
+from isthmus.simulate.mechanics import Mechanics
 from isthmus.simulate.run import Outcome, Progress, carry_out
 from isthmus.simulate.run_paths import RunPaths
 from isthmus.simulate.trajectory import FORMATS
@@ -175,7 +179,7 @@ def test_files_that_exist_are_refused(tmp_path: Path) -> None:
     ("how", "words", "atoms"),
     [
         ("bond", r"the bond C2 \(atom 2, C\)-H6 \(atom 8, H\) is 0.3.. nm long \(0.10", (1, 7)),
-        ("nan", r"coordinates of 1 atoms are not finite numbers \(first: H6 \(atom 8, H\)", (7,)),
+        ("nan", r"coordinates of 1 atom are not finite numbers \(first: H6 \(atom 8, H\)", (7,)),
         ("hot", r"the temperature is 30000 K; the fastest atom is H4 \(atom 6, H\)", (5,)),
     ],
 )
@@ -203,6 +207,37 @@ def test_a_break_is_found_and_placed(
     )
     assert broken_again.started_at == 100
     assert broken_again.ending == "broken"
+
+
+@pytest.mark.parametrize(
+    ("atom", "stretch", "broken"),
+    [(1, 1.45, False), (1, 1.55, True), (7, 2.2, False), (7, 2.4, True)],
+)
+def test_runs_and_checks_call_the_same_bonds_broken(
+    atom: int, stretch: float, broken: bool
+) -> None:
+    """C-C by its length, C-H beyond 0.25 nm."""
+    engine, topology = ToyEngine(), system().topology
+    start = engine.record()
+    (bond,) = np.flatnonzero(topology.bonds[:, 1] == atom)
+    (near,) = topology.bonds[bond, :1]
+    # All on the side of the bond go along
+    moves = [1, 5, 6, 7] if atom == 1 else [7]
+    engine.positions[0, moves] += (stretch - 1) * (PLACES[atom] - PLACES[near])
+    record = engine.record()
+    watch = Watch(topology, bond_lengths(topology, start), temperature=300.0)
+    assert (watch.problem(record) is not None) == broken
+    motion = Motion(
+        np.array([0.0]),
+        record.potential[None],
+        record.kinetic[None],
+        record.positions[None],
+        record.velocities[None],
+        Mechanics.create(topology.masses),
+        0.001,
+        None,
+    )
+    assert (first_break(topology, PLACES, motion) is not None) == broken
 
 
 def test_a_broken_start_is_refused(tmp_path: Path) -> None:

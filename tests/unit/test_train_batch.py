@@ -19,6 +19,7 @@ from isthmus.train.batch import Batch, Frames, Plan, Prepared, collate, prepare
 from isthmus.train.model import energies_and_forces, loss_and_gradient
 from isthmus.train.static_loss import LossWeights
 from isthmus.train.stream import batch_capacity, batches, one_pass
+from isthmus.train.trainable import Trainable
 
 PRESETS = ("class1", "class2", "class2plus")
 # no torsions and no pairs; a triple bond; a charge; branches and a double bond
@@ -45,7 +46,7 @@ def check(design: Design, force_field: ForceField, picks: list[list[int]], room:
     plan, prepared = prepare(design, entries)
     compute = jax.jit(
         lambda source, batch: energies_and_forces(
-            design, batch, source.values(design, batch.structure.graph)
+            design, batch, source.values(design, batch.structure.graph), ()
         )
     )
     wanted = {
@@ -112,7 +113,8 @@ def test_tables_that_are_empty_in_a_batch_do_no_harm(small: str, design: Design)
     shape = {"capacity": capacity, "n_molecules": 2, "n_frames": 2}
     batch = collate(plan, prepared[1:], [np.arange(1)], **shape)
     source = network(ForceField.graph(design, settings=NETWORK))
-    measures, slope = loss_and_gradient(design, source, batch, LossWeights(1.0, 1.0))
+    trainable = Trainable(source, ())
+    measures, slope = loss_and_gradient(design, trainable, batch, LossWeights(1.0, 1.0))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((measures, slope)))
 
 

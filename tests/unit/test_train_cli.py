@@ -100,6 +100,8 @@ REFUSED = [
     ("train tiny.toml data.h5 -o begun.safetensors", "go on with --resume"),
     ("train tiny.toml data.h5 -o told.safetensors", "'told.metrics.jsonl' exists"),
     ("train tiny.toml data.h5 -o drawn.safetensors", "'drawn.png' exists"),
+    ("train tiny.toml data.h5 -o m.safetensors --source free", "and 'CN' of data.h5 are two"),
+    ("train tiny.toml s.sdf -o m.safetensors", "make some with `isthmus label s.sdf"),
     *(
         (f"train tiny.toml data.h5 -o m.safetensors --source free {option}", "--source graph")
         for option in ("--width 96", "--depth 3", "--epochs 40", "--molecules 8")
@@ -113,6 +115,7 @@ def test_errors_are_one_line(run: Any, line: str, message: str) -> None:
     Path("begun.checkpoint.safetensors").touch()
     Path("told.metrics.jsonl").touch()
     Path("drawn.png").touch()
+    Path("s.sdf").touch()
     before = sorted(Path().iterdir())
     if "other.h5" in line:
         write_dataset(Dataset.create([springs("CO", 9, seed=8, level="DFT")]), "other.h5")
@@ -364,3 +367,53 @@ def test_defaults_in_the_help_are_those_of_the_settings(run: Any) -> None:
     for name, rate in OPTIMISERS.items():
         assert f"{rate:g} for {name}" in words
     assert f"of the {usual['validations']} validations" in words
+
+
+def test_another_design_is_refused_before_the_data_are_read(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {"design": 'name = "other"\n', "settings": {"epochs": 3}}
+    monkeypatch.setattr("isthmus.train.checkpoint.run_of_checkpoint", lambda _: made)
+    monkeypatch.setattr("isthmus.cli.train_run._read", lambda _: pytest.fail("data were read"))
+    Path("m.checkpoint.safetensors").touch()
+    for more in ("", "--epochs 4", "--time 5m"):
+        code, _, err = run(f"train tiny.toml data.h5 -o m.safetensors --resume {more}")
+        assert code == 2
+        assert 'with another design (name = "other", here name = "springs")' in err
+
+
+def test_a_free_fit_that_ends_before_its_first_step_saves_nothing(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from isthmus.train.bespoke.blocks import TermBlock, term_blocks
+
+    write_dataset(Dataset.create([springs("CO", 20)]), "one.h5")
+    line = "train tiny.toml one.h5 -o m.safetensors --source free"
+    code, out, err = run(f"{line} --time 0.000001s")
+    assert (code, out) == (2, "")
+    assert "--time 1e-06s was over while the fit was prepared" in err
+
+    def stopped(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return term_blocks(*given)
+
+    monkeypatch.setattr("isthmus.train.bespoke.fit.term_blocks", stopped)
+    monkeypatch.setattr(TermBlock, "derivatives", lambda *_: pytest.fail("it went on"))
+    code, out, err = run(line)
+    assert (code, out) == (143, "")
+    assert "stopped before the first step: nothing was saved" in err
+    assert not Path("m.safetensors").exists()
+
+
+def test_a_run_that_goes_on_says_from_where(capsys: pytest.CaptureFixture[str]) -> None:
+    from isthmus.cli.train_progress import TrainingBar
+    from isthmus.train.result import Progress
+
+    with TrainingBar(TrainSettings(), resuming=True) as bar:
+        for step in (121, 122):
+            bar.show(Progress(0.34, step, 10.0, 20.0, {}))
+    told = capsys.readouterr().err
+    assert told.count("the run goes on from the checkpoint after step 120, 34% of it done") == 1
+    with TrainingBar(TrainSettings()) as bar:
+        bar.show(Progress(0.01, 1, 10.0, 20.0, {}))
+    assert "goes on" not in capsys.readouterr().err

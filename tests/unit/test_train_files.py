@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from data_springs import springs  # pyright: ignore[reportMissingImports]
-from data_training import network, short, start  # pyright: ignore[reportMissingImports]
+from data_training import network, short, start, weights_of  # pyright: ignore[reportMissingImports]
 
 from isthmus.chemistry.environments import Domain
 from isthmus.data import Dataset, Entry, split_dataset
@@ -30,7 +30,7 @@ RUN = {"data": {"training": "abc"}, "settings": {"seed": 0}, "design": "name = '
 
 @pytest.fixture
 def checkpoint() -> Checkpoint:
-    source = network(start())
+    source = weights_of(network(start()))
     packed = Packing(source).pack(source)
     optimiser = make_optimiser("muon", clip=3.0).init(packed)
     return Checkpoint(TrainState(packed, packed, optimiser), packed, {"step": 3, "seconds": 0.1})

@@ -8,18 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from data_springs import springs  # pyright: ignore[reportMissingImports]
-from data_training import NETWORK, SPRING, network, start  # pyright: ignore[reportMissingImports]
+from data_training import NETWORK, SPRING, network, start, weights_of  # pyright: ignore[reportMissingImports]
 from families import disturbed  # pyright: ignore[reportMissingImports]
 
 from isthmus.data.entry import Entry
 from isthmus.forcefield.forcefield import ForceField
-from isthmus.parameters.graph.source import GraphSettings, GraphSource
+from isthmus.parameters.graph.source import GraphSettings
 from isthmus.train.batch import Batch, collate, prepare
 from isthmus.train.model import energies, loss_and_gradient
 from isthmus.train.optimiser import Packing, clip_by_habit, learning_rate, make_optimiser
 from isthmus.train.static_loss import LossWeights
 from isthmus.train.step import Stepper
 from isthmus.train.stream import batch_capacity
+from isthmus.train.trainable import Trainable
 from isthmus.units import ANGSTROM, KILOCALORIE
 
 
@@ -52,14 +53,14 @@ def make_batch(zeros: dict[int, float] | None) -> tuple[Batch, list[int]]:
 
 
 def plain_loss(
-    source: GraphSource, batch: Batch, sizes: list[int], weights: LossWeights
+    source: Trainable, batch: Batch, sizes: list[int], weights: LossWeights
 ) -> jax.Array:
     """Written down term by term, molecule by molecule."""
     values = source.values(SPRING, batch.structure.graph)
     x = jnp.asarray(batch.positions)
 
     def total(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        energy = energies(SPRING, batch.structure, values, x, batch.energies.shape[0])
+        energy = energies(SPRING, batch, values, (), x)
         return energy.sum(), energy
 
     gradient, energy = jax.grad(total, has_aux=True)(x)
@@ -111,7 +112,7 @@ def test_the_gradient_is_that_of_a_plain_loss(zero: str) -> None:
     weights = LossWeights(
         1.0, 5e4, dipole=1e6, charge=1e5, restraint=1e3, centred=zero == "molecule"
     )
-    source = disturbed(network(start()))
+    source = weights_of(disturbed(network(start())))
     measures, found = jax.jit(lambda s: loss_and_gradient(SPRING, s, batch, weights))(source)
     loss, wanted = jax.jit(jax.value_and_grad(lambda s: plain_loss(s, batch, sizes, weights)))(
         source
@@ -132,7 +133,7 @@ def test_the_gradient_against_finite_differences(x64: None) -> None:
     wide = lambda tree: jax.tree.map(  # noqa: E731
         lambda leaf: jnp.asarray(leaf, jnp.float64 if leaf.dtype.kind == "f" else None), tree
     )
-    source, batch = wide(disturbed(network(start()))), wide(batch)
+    source, batch = wide(weights_of(disturbed(network(start())))), wide(batch)
     compute = jax.jit(lambda s: loss_and_gradient(SPRING, s, batch, weights))
     _, slope = compute(source)
     random = np.random.default_rng(0)
@@ -160,7 +161,7 @@ def test_loss_weights_have_the_units_that_settings_state() -> None:
 
 
 def test_packing_goes_there_and_back() -> None:
-    source = disturbed(network(start()))
+    source = weights_of(disturbed(network(start())))
     packing = Packing(source)
     packed = packing.pack(source)
     assert set(packed) == {"rest", f"{NETWORK.width} x {NETWORK.width}", "16 x 8"}
@@ -174,7 +175,7 @@ def test_packing_goes_there_and_back() -> None:
 def test_last_layers_of_heads_are_no_inner_matrices() -> None:
     """Springs have two parameters, as many as this network has units."""
     small = GraphSettings(width=2, depth=1, head_width=2)
-    source = network(ForceField.graph(SPRING, settings=small))
+    source = weights_of(network(ForceField.graph(SPRING, settings=small)))
     # Only last layers start as 0
     assert np.asarray(Packing(source).pack(source)["2 x 2"]).all()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isthmus.cli.options import Charge, Ligands, Overwrite, SmilesFlag, read_one
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from isthmus.chemistry.molecule import Molecule
@@ -20,8 +21,6 @@ __all__ = ["check"]
 
 FAILED = 1
 """Exit code where a check failed"""
-
-INTERRUPTED = 130
 
 _ENGINES = ("jax", "openmm")
 
@@ -100,8 +99,9 @@ def check(
     """Acceptance tests: forces, symmetry, smoothness, clashes, dynamics and its ensemble.
 
     Each check compares one number with the threshold that a trusted code uses. The exit code is
-    1 where one fails. Ctrl-C shows what was done until then.
+    1 where one fails. Ctrl-C, and SIGTERM too, shows what was done until then.
     """
+    from isthmus.cli.check_stop import interrupted_by_signals
     from isthmus.cli.compilation_cache import keep_compiled
     from isthmus.cli.console import working
     from isthmus.cli.evaluate_input import check_outputs
@@ -118,7 +118,8 @@ def check(
         geometry = None if reference is None else _geometry(reference, molecule)
         subject = _subject(model, molecule)
         other = _other_engine(engine, model, molecule)
-    found = _made(subject, settings, groups, geometry, other)
+    with interrupted_by_signals() as ended:
+        found = _made(subject, settings, groups, geometry, other)
     moved = "isthmus (JAX)" if other is None else other.name
     title = f"{model} on {molecule.name or molecule.formula}, moved by {moved}"
     _show(found, title, to_stdout=json_file == "-")
@@ -128,7 +129,7 @@ def check(
     if report is not None:
         _write_page(found, report, title, _told(settings, molecule))
     if not found.complete:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(ended.exit_code)
     if not found.passed:
         raise typer.Exit(FAILED)
 
@@ -188,7 +189,7 @@ def _made(
     geometry: "Reference | None",
     engine: "Engine | None",
 ) -> "Checks":
-    """Checks under a bar; those until Ctrl-C if there was one."""
+    """Checks under a bar; those until an interruption if there was one."""
     from isthmus.cli.check_progress import progress_bar
     from isthmus.evaluate.physics.check import Check
     from isthmus.evaluate.physics.gate import Checks, run_checks
@@ -235,7 +236,7 @@ def _write_page(found: "Checks", folder: Path, title: str, told: str) -> None:
 def _told(settings: "Settings", molecule: "Molecule") -> str:
     size = "Quick look" if settings.quick else "Full checks"
     shown = ", ".join(f"{t:g}" for t in settings.temperatures)
-    return f"{size} of {molecule.n_atoms} atoms at {shown} K, seed {settings.seed}."
+    return f"{size} of {counted(molecule.n_atoms, 'atom')} at {shown} K, seed {settings.seed}."
 
 
 def _content(

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from isthmus.words import counted
+
 __all__ = ["Bar", "progress_bar"]
 
 
@@ -26,7 +28,8 @@ class Bar:
         self._progress.update(self._task, description=name)
         if self._in_lines:
             seconds = time.monotonic() - self._start
-            line = f"isthmus: {self._done} of {self._total} groups, {seconds:.0f} s; now {name}"
+            groups = counted(self._total, "group")
+            line = f"isthmus: {self._done} of {groups}, {seconds:.0f} s; now {name}"
             typer.echo(line, err=True)
 
     def heed(self, share: float) -> None:

@@ -18,6 +18,7 @@ from isthmus.cli.options import (
     MoleculeSmiles,
     Overwrite,
 )
+from isthmus.words import counted
 
 __all__ = ["app"]
 
@@ -62,6 +63,7 @@ def info(
     The exit code is 0 even where they find errors; `split`, `convert`, training and `evaluate`
     refuse such data.
     """
+    from isthmus.cli.data_checked import refuse_structures
     from isthmus.cli.data_tables import finding_lines, summary_dictionary, summary_table
     from isthmus.cli.files import refuse_existing
     from isthmus.data.picture import draw_summary
@@ -79,6 +81,7 @@ def info(
         smiles=smiles,
         total_charge=charge,
     )
+    refuse_structures(file, format)
     with working(f"reading {file}"):
         dataset = read_dataset(file, format=format, stated=stated, strict=False)
         summary = summarise(dataset)
@@ -126,7 +129,7 @@ def split(
 
     Data in which `info` finds an error are refused.
     """
-    from isthmus.cli.data_checked import refuse_unfit
+    from isthmus.cli.data_checked import refuse_structures, refuse_unfit
     from isthmus.cli.files import refuse_existing
     from isthmus.data.read import read_dataset
     from isthmus.data.split import write_split
@@ -142,6 +145,7 @@ def split(
         smiles=smiles,
         total_charge=charge,
     )
+    refuse_structures(file, format)
     with working(f"splitting {file}"):
         dataset = read_dataset(file, format=format, stated=stated, strict=False)
         refuse_unfit(dataset, file)
@@ -154,8 +158,8 @@ def split(
         )
     write_split(made, output, overwrite=overwrite)
     sizes = [
-        f"{part} {sum(1 for _ in molecules)} molecules"
-        + (f" ({frames} frames)" if (frames := _n_frames(molecules.values())) else "")
+        f"{part} {counted(len(molecules), 'molecule')}"
+        + (f" ({counted(frames, 'frame')})" if (frames := _n_frames(molecules.values())) else "")
         for part, molecules in made.parts.items()
     ]
     results().print(f"{output}: {', '.join(sizes)}", markup=False, soft_wrap=True)
@@ -185,7 +189,7 @@ def convert(
 
     Data in which `info` finds an error are refused.
     """
-    from isthmus.cli.data_checked import refuse_unfit
+    from isthmus.cli.data_checked import refuse_structures, refuse_unfit
     from isthmus.cli.files import refuse_existing
     from isthmus.data.read import read_dataset
     from isthmus.data.spice_writer import write_dataset
@@ -216,11 +220,12 @@ def convert(
         temperature=temperature,
         level_of_theory=level_of_theory,
     )
+    refuse_structures(file, format)
     with working(f"converting {file}"):
         dataset = read_dataset(file, format=format, stated=stated, strict=False)
         refuse_unfit(dataset, file)
         writers[output.suffix](dataset, output, overwrite=overwrite)
-    results().print(f"{output}: {len(dataset)} molecules", markup=False, soft_wrap=True)
+    results().print(f"{output}: {counted(len(dataset), 'molecule')}", markup=False, soft_wrap=True)
 
 
 def _fractions(text: str) -> list[float]:

@@ -8,9 +8,10 @@ import typer
 if TYPE_CHECKING:
     from isthmus.data.dataset import Dataset
 
-__all__ = ["refuse_unfit"]
+__all__ = ["refuse_structures", "refuse_unfit"]
 
 _SHOWN: Final = 5
+_STRUCTURES: Final = (".sdf", ".mol", ".mol2", ".pdb", ".smi", ".smiles")
 
 
 def refuse_unfit(dataset: "Dataset", path: Path) -> None:
@@ -37,4 +38,23 @@ def refuse_unfit(dataset: "Dataset", path: Path) -> None:
         rest = len(warnings) - _SHOWN
         typer.echo(
             f"isthmus: warning: {path}: {rest} more (`isthmus data info` lists them)", err=True
+        )
+
+
+def refuse_structures(path: Path, format: str | None) -> None:
+    """Refuse files of structures, which have no labels, and say what makes some.
+
+    Args:
+        path: of what should be labelled data.
+        format: as it was asked for; whoever names one knows what the file is.
+
+    Raises:
+        InputError: the suffix is that of structures alone.
+    """
+    from isthmus.errors import InputError
+
+    if format is None and path.suffix.lower() in _STRUCTURES and path.is_file():
+        raise InputError(
+            f"'{path}' holds structures without energies and forces, and labelled data are wanted: "
+            f"make some with `isthmus label {path} --method gfn2 -o labels.h5`"
         )

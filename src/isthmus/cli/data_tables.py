@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isthmus.units import ANGSTROM, KILOCALORIE
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def finding_lines(findings: "tuple[Finding, ...]") -> list[str]:
     ordered = sorted(findings, key=lambda finding: finding.severity.value)
     lines = [f"{finding.severity.value}: {finding}" for finding in ordered[:_FINDINGS_SHOWN]]
     rest = len(ordered) - len(lines)
-    return [*lines, f"and {rest} more findings: --json lists all"] if rest else lines
+    return [*lines, f"and {counted(rest, 'more finding')}: --json lists all"] if rest else lines
 
 
 def summary_dictionary(file: str, dataset: "Dataset", summary: "Summary") -> dict[str, Any]:

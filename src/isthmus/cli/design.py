@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from isthmus.cli.console import results
+from isthmus.words import counted
 
 __all__ = ["app"]
 
@@ -32,7 +33,8 @@ def list_designs() -> None:
     table.add_column("what it is")
     for name in design_names():
         design = preset(name)
-        table.add_row(name, str(len(design.terms)), " ".join(design.description.split()))
+        n_terms = len(design.terms) + len(design.networks)
+        table.add_row(name, str(n_terms), " ".join(design.description.split()))
     results().print(table)
 
 
@@ -66,9 +68,10 @@ def check(
     design = read_design(file)
     own = sum(1 for _ in design.own_parameters())
     shared = f", {len(design.coordinates)} coordinates" if design.coordinates else ""
+    networks = f", {counted(len(design.networks), 'network')}" if design.networks else ""
     results().print(
-        f"{file}: design '{design.name}' is fine: {len(design.terms)} terms{shared}, "
-        f"{own} parameters",
+        f"{file}: design '{design.name}' is fine: {counted(len(design.terms), 'term')}{shared}, "
+        f"{counted(own, 'parameter')}{networks}",
         markup=False,
         soft_wrap=True,
     )

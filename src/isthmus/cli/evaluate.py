@@ -18,6 +18,7 @@ from isthmus.cli.options import (
     Overwrite,
     Precision,
 )
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from isthmus.cli.evaluate_input import Data, NamedModel
@@ -217,14 +218,15 @@ def _evaluated(
     if not evaluation.molecules:
         first = evaluation.refused[0]
         raise InputError(
-            f"'{members[0].spec}' can evaluate none of the {len(evaluation.refused)} molecules; "
-            f"the first, {first.name}: {first.reason}"
+            f"'{members[0].spec}' can evaluate none of what came "
+            f"({counted(len(evaluation.refused), 'molecule')}); the first, {first.name}: "
+            f"{first.reason}"
         )
     return evaluation, judged, calibration
 
 
 def _title(members: "list[NamedModel]", tested: "Data") -> str:
-    more = f" and {len(members) - 1} more members" if len(members) > 1 else ""
+    more = f" and {counted(len(members) - 1, 'more member')}" if len(members) > 1 else ""
     return f"{members[0].spec}{more} on {tested.name}"
 
 
@@ -267,8 +269,9 @@ def _show(
         return
     console = results()
     console.print(
-        f"{_title(members, tested)}: {len(evaluation.molecules)} molecules, "
-        f"{evaluation.n_frames} frames; {len(evaluation.refused)} molecules not evaluated",
+        f"{_title(members, tested)}: {counted(len(evaluation.molecules), 'molecule')}, "
+        f"{counted(evaluation.n_frames, 'frame')}; "
+        f"{counted(len(evaluation.refused), 'molecule')} not evaluated",
         markup=False,
         soft_wrap=True,
     )

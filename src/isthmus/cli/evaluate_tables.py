@@ -13,6 +13,7 @@ from isthmus.chemistry.environments import EDGE
 from isthmus.evaluate.as_json import FORCE
 from isthmus.evaluate.metrics import Metrics, metrics
 from isthmus.units import ANGSTROM, KILOCALORIE
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from isthmus.evaluate.ensemble import EnsembleEvaluation
@@ -59,13 +60,14 @@ def missing_lines(evaluation: "Evaluation") -> Iterator[str]:
     """What was not compared, and why."""
     short = sum(not m.energy_errors.size for m in evaluation.molecules)
     if short:
-        yield f"{short} molecules have fewer than two frames with energies: no energy errors"
+        few = counted(short, "molecule")
+        yield f"{few} with fewer than two frames with energies: no energy errors"
     frames = sum(m.without_forces for m in evaluation.molecules)
     if frames:
-        yield f"{frames} frames have no forces, or not of all atoms: no force errors"
+        yield f"{counted(frames, 'frame')} without forces, or not of all atoms: no force errors"
     frames = sum(m.without_energy for m in evaluation.molecules if m.energy_errors.size)
     if frames:
-        yield f"{frames} frames have no energy: no energy errors"
+        yield f"{counted(frames, 'frame')} without an energy: no energy errors"
     for refused in evaluation.refused[:_MOST_REFUSED]:
         yield f"not evaluated: {refused.name}: {refused.reason}"
     if len(evaluation.refused) > _MOST_REFUSED:
@@ -191,7 +193,7 @@ def _groups(what: str, groups: Mapping[str, Metrics], title: str) -> RenderableT
 
 def _worst(evaluation: "Evaluation", worst: int, level: str) -> RenderableType:
     chosen = evaluation.worst(worst)
-    title = f"the {len(chosen)} worst molecules, against {level}"
+    title = f"the {counted(len(chosen), 'worst molecule')}, against {level}"
     columns = ["atoms", "frames", "force RMSE [kcal/mol/Å]", "energy RMSE [kcal/mol]"]
     table = _table("molecule", *columns)
     with_domain = evaluation.inside is not None

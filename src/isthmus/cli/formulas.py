@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from isthmus.designs.design import Design
+from isthmus.networks.declaration import NetworkTerm
 from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.kinds import KINDS
 from isthmus.terms.parameter import Parameter
@@ -52,8 +53,23 @@ def readable_design(design: Design) -> Group:
     parts += ["", Text("Energy terms [kJ/mol]", style="bold")]
     for term in design.terms:
         parts += _owner(term, term.energy, "")
-    parts += ["", Text("Clusters", style="bold"), _clusters(design)]
+    for network in design.networks:
+        parts += _network(network)
+    if design.terms:
+        parts += ["", Text("Clusters", style="bold"), _clusters(design)]
     return Group(*parts)
+
+
+def _network(network: NetworkTerm) -> Iterator[RenderableType]:
+    title = Text.assemble(("  " + network.name, "bold cyan"))
+    title.append("  over every atom and its neighbours", style="dim")
+    yield ""
+    yield title
+    said = [f"architecture {network.architecture}, cutoff {network.cutoff:g} nm"]
+    said += [f"{name} = {value}" for name, value in network.settings]
+    if network.repulsion:
+        said.append("with the screened repulsion of nuclei (ZBL)")
+    yield Padding(Text("; ".join(said)), (0, 0, 0, 4))
 
 
 def _owner(owner: FormulaTerm | Coordinate, formula: str, unit: str) -> Iterator[RenderableType]:

@@ -117,8 +117,14 @@ def md(
     respa: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Evaluate bonded terms N times a step, all others once (RESPA)."
+            metavar="N",
+            help="Evaluate bonded terms, or the model of --inner, N times a step, and what MODEL "
+            "has beyond that once (RESPA).",
         ),
+    ] = None,
+    inner: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="With --respa: a cheaper model for the inner steps."),
     ] = None,
     precision: Annotated[
         str | None,
@@ -206,6 +212,7 @@ def md(
         constraints=constraints,
         hmr=hmr,
         respa=respa,
+        inner=inner,
         precision=precision,
         solvent=solvent,
         padding=padding,

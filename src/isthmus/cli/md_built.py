@@ -25,6 +25,7 @@ class Built:
         notes: what the reader must know, a sentence each.
         made_of: what a checkpoint must agree with, beside the request; plain data.
         device: that computes, as its engine calls it.
+        compiles: whether its first steps are compiled, which takes a while.
     """
 
     engine: "Engine"
@@ -33,3 +34,4 @@ class Built:
     notes: tuple[str, ...]
     made_of: Mapping[str, Any]
     device: str
+    compiles: bool = True

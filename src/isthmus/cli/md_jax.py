@@ -46,6 +46,7 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
 
     from isthmus.cli.console import working
     from isthmus.cli.md_model import model_fact
+    from isthmus.deploy.md.momentum import conserves_momentum
     from isthmus.deploy.spec import resolve_force_field
     from isthmus.simulate.jax_engine import JaxEngine
 
@@ -73,6 +74,7 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
             seed=request.seed,
             box=box,
             potential=potential,
+            centred=conserves_momentum(potential),
         )
     return Built(
         engine=engine,
@@ -136,7 +138,7 @@ def _integrator(
     if request.respa is None:
         made = _single_step(request.thermostat)(potential, mechanics, **given)
     else:
-        parts = _parts(potential)
+        parts = _parts(potential, settled, molecule)
         chosen = _two_steps(request.thermostat)
         made = chosen(*parts, mechanics, ratio=request.respa, **given)
     labels = molecule_labels(molecule.topology, potential.parameterization)
@@ -165,20 +167,28 @@ def _two_steps(thermostat: str) -> Callable[..., Any]:
     return {"langevin": LangevinRespa, "isokinetic": IsokineticRespa, "nve": Respa}[thermostat]
 
 
-def _parts(potential: "Potential") -> "tuple[Surface, Surface]":
-    """Bonded terms, and all others.
+def _parts(
+    potential: "Potential", settled: Settled, molecule: "Molecule"
+) -> "tuple[Surface, Surface]":
+    """What the inner steps evaluate, and what else there is.
 
     Raises:
-        InputError: the model has only one kind.
+        InputError: no cheaper model, and only one kind of terms; a cheaper model that cannot be
+            bound to this system.
     """
+    from isthmus.deploy.spec import resolve_force_field
     from isthmus.simulate.selection import bonded_terms
-    from isthmus.simulate.surface import divide
+    from isthmus.simulate.surface import Difference, divide
 
+    if settled.request.inner is not None:
+        found = resolve_force_field(settled.request.inner, molecule)
+        cheap = found.bind(molecule, precision=potential.precision)
+        return cheap, Difference(potential, cheap)
     inner = bonded_terms(potential.parameterization)
     if not inner or len(inner) == len(potential.term_names):
         raise InputError(
             "--respa splits bonded terms from all others, and this model has only one kind: leave "
-            "it out"
+            "it out, or give a cheaper model with --inner"
         )
     return divide(potential, inner)
 
@@ -240,6 +250,7 @@ def _minimised(
         InputError: the energy has no lowest value there.
     """
     from isthmus.cli.console import working
+    from isthmus.cli.md_minimised import say_minimised
     from isthmus.parameters.parameterization import Constraints
     from isthmus.simulate.minimise.minimise import minimise
 
@@ -247,6 +258,8 @@ def _minimised(
     fixed = None
     if held is not None:
         fixed = Constraints(np.asarray(held.pairs), np.asarray(held.distances))
+    limit = f"at most {_MOST_MINIMISING} evaluations"
+    typer.echo(f"isthmus: minimising: compiling (up to a minute), then {limit}", err=True)
     with working("minimising"):
         found = minimise(
             potential,
@@ -261,10 +274,7 @@ def _minimised(
             "minimising led to an energy that is not finite: the model has no lowest energy near "
             "this structure; start from another one, or with --no-minimise"
         )
-    text = f"{float(found.energy):.6g} kJ/mol after {int(found.n_steps)} steps"
-    if not found.converged:
-        text += f", largest force {float(found.max_force):.3g} kJ/mol/nm: not converged"
-    typer.echo(f"isthmus: minimised: {text}", err=True)
+    say_minimised(float(found.energy), float(found.max_force), wanted=_TOLERANCE)
     return found.positions
 
 
@@ -273,7 +283,8 @@ def _motion(settled: Settled, mechanics: "Mechanics") -> str:
     request = settled.request
     text = f"time step {settled.timestep * 1000:g} fs"
     if request.respa is not None:
-        text += f" outside, {settled.timestep * 1000 / request.respa:g} fs for bonded terms"
+        text += f" outside, {settled.timestep * 1000 / request.respa:g} fs for "
+        text += request.inner or "bonded terms"
     held = 0 if mechanics.constraints is None else mechanics.constraints.n_constraints
     text += f", {held} distances held" if held else ", no constraints"
     if request.hmr:

@@ -27,6 +27,7 @@ _EQUILIBRATION: Final = 120.0
 def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
     """Solvate, minimise, equilibrate; arguments and errors as those of `md_jax.build`."""
     from isthmus.cli.console import working
+    from isthmus.cli.md_minimised import say_minimised
     from isthmus.cli.md_model import model_fact
     from isthmus.cli.md_water import check_water
     from isthmus.deploy.md.checkpoint import resume_from
@@ -52,8 +53,10 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
         )
     if not resuming:
         if request.minimise:
+            typer.echo("isthmus: minimising until the forces are small", err=True)
             with working("minimising"):
-                minimise(simulation)
+                found = minimise(simulation)
+            say_minimised(found.after, found.largest_force)
         _equilibrate(settled, simulation)
     platform = simulation.platform.name
 
@@ -74,12 +77,13 @@ def build(settled: Settled, molecule: "Molecule", *, resuming: bool) -> Built:
         molecule=prepared.molecule,
         facts={
             "model": model_fact(request.model),
-            "engine": f"OpenMM, {platform}, by {_VIA[prepared.via]}",
+            "engine": f"OpenMM, {platform} ({simulation.platform.why}), by {_VIA[prepared.via]}",
             "motion": _motion(settled, simulation),
         },
         notes=tuple(notes),
         made_of={"platform of OpenMM": platform},
         device=_device(simulation),
+        compiles=False,
     )
 
 

@@ -22,8 +22,14 @@ _DAY = 86_400.0
 class RunBar:
     """Shows progress; a context, so that the terminal is left as it was."""
 
-    def __init__(self, *, timestep: float, replicas: int) -> None:
-        """Nothing is shown yet; timestep [ps]."""
+    def __init__(self, *, timestep: float, replicas: int, compiles: bool) -> None:
+        """Nothing is shown yet.
+
+        Args:
+            timestep: [ps].
+            replicas: how many run at once.
+            compiles: whether the first steps are compiled.
+        """
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -36,7 +42,8 @@ class RunBar:
             redirect_stderr=False,
         )
         self._terminal = console.is_terminal
-        self._task = self._bar.add_task("compiling", total=1.0, state="")
+        self._first = "compiling" if compiles else "starting"
+        self._task = self._bar.add_task(self._first, total=1.0, state="")
         self._timestep = timestep
         self._replicas = replicas
         self._shown = time.monotonic()
@@ -45,6 +52,9 @@ class RunBar:
         """Start the bar, on a terminal."""
         if self._terminal:
             self._bar.start()
+        else:
+            first = f"{self._first} (up to a minute), then " if self._first == "compiling" else ""
+            typer.echo(f"isthmus: {first}simulating", err=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,6 +66,9 @@ class RunBar:
         """Called after every piece of the run."""
         now = time.monotonic()
         if now - self._shown < (_REFRESH if self._terminal else _EVERY):
+            return
+        # How long it will take is known from the second piece on; a line waits for that
+        if not (self._terminal or done.steps_timed or done.step == done.n_steps):
             return
         self._shown = now
         text = self._text(done)

@@ -43,6 +43,7 @@ class Request:
     constraints: str | None = None
     hmr: bool = False
     respa: int | None = None
+    inner: str | None = None
     precision: str | None = None
     solvent: str | None = None
     padding: float | None = None
@@ -241,6 +242,8 @@ def _check_together(request: Request) -> None:
         )
     if request.constraints == "hydrogens" and request.thermostat == "isokinetic":
         raise InputError("--thermostat isokinetic takes no constraints: choose langevin")
+    if request.inner is not None and request.respa is None:
+        raise InputError("--inner is the cheaper of two models: say with --respa N how often")
     if request.respa is not None and request.respa < 2:
         raise InputError("--respa 1 is no multiple time step: leave it out, or give 2 or more")
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -38,6 +38,8 @@ def run_dynamics(request: Request, *, checkpoint_seconds: float = 60.0) -> int:
     from isthmus.simulate.run import refuse_existing_run
 
     settled = settle(request)
+    made_of = _made_of(settled)
+    _refuse_early(request, made_of)
     keep_compiled()
     with working(f"reading {request.structure}"):
         molecule = read_one(
@@ -59,7 +61,8 @@ def run_dynamics(request: Request, *, checkpoint_seconds: float = 60.0) -> int:
     show_start(settled, built)
     paths = _paths(request, built.molecule)
     with interruptions() as stop:
-        outcome = _run(settled, built, paths, stop, checkpoint_seconds)
+        made_of |= built.made_of
+        outcome = _run(settled, built, paths, made_of, stop, checkpoint_seconds)
     if resuming:
         _tell_resumed(settled, outcome)
     show_summary(settled, outcome, paths)
@@ -75,14 +78,46 @@ def run_dynamics(request: Request, *, checkpoint_seconds: float = 60.0) -> int:
     return 0
 
 
-def _paths(request: Request, molecule: "Molecule") -> "RunPaths":
+def _made_of(settled: Settled) -> dict[str, Any]:
+    """What a checkpoint must agree with, as far as the command line says it."""
+    request = settled.request
+    return {
+        "MODEL": _identity(request.model),
+        "STRUCTURE": _identity(request.structure),
+        **({} if request.inner is None else {"inner": _identity(request.inner)}),
+        **settled.made_of(),
+    }
+
+
+def _refuse_early(request: Request, made_of: dict[str, Any]) -> None:
+    """What can be refused before the structure is read.
+
+    Raises:
+        InputError: no folder for the output, files that exist, a checkpoint of another run, no
+            such model.
+    """
+    from isthmus.cli.md_model import refuse_unknown_model
+    from isthmus.simulate.checkpoint import refuse_other_run
+    from isthmus.simulate.run import refuse_existing_run
+
+    paths = _paths(request, None)
+    refuse_existing_run(paths, overwrite=request.overwrite, resume=request.resume)
+    if request.resume and paths.checkpoint.is_file():
+        refuse_other_run(paths.checkpoint, made_of)
+    refuse_unknown_model(request.model)
+    if request.inner is not None:
+        refuse_unknown_model(request.inner)
+
+
+def _paths(request: Request, molecule: "Molecule | None") -> "RunPaths":
+    """Of the files of the run; as of a small system, where the molecule is not known yet."""
     from isthmus.simulate.run_paths import RunPaths
     from isthmus.simulate.structure_file import structure_suffix
 
     return RunPaths.of(
         request.output,
         format=request.format,
-        structure=structure_suffix(molecule.n_atoms),
+        structure=structure_suffix(1 if molecule is None else molecule.n_atoms),
         replicas=request.replicas,
     )
 
@@ -100,6 +135,7 @@ def _run(
     settled: Settled,
     built: "Built",
     paths: "RunPaths",
+    made_of: dict[str, Any],
     stop: Interruption,
     checkpoint_seconds: float,
 ) -> "Outcome":
@@ -116,16 +152,12 @@ def _run(
         temperature=settled.temperature,
         checkpoint_seconds=checkpoint_seconds,
     )
-    made_of = {
-        "MODEL": _identity(request.model),
-        "STRUCTURE": _identity(request.structure),
-        **settled.made_of(),
-        **built.made_of,
-    }
     engine = Versioned(built.engine, made_with(built.device), _warn)
     system = System(molecule.topology, openmm_topology(molecule.topology, molecule.box))
     try:
-        with RunBar(timestep=settled.timestep, replicas=request.replicas) as bar:
+        with RunBar(
+            timestep=settled.timestep, replicas=request.replicas, compiles=built.compiles
+        ) as bar:
             return carry_out(
                 engine,
                 system,
@@ -160,8 +192,10 @@ def _warn(text: str) -> None:
     typer.echo(f"isthmus: warning: {text}", err=True)
 
 
-def _identity(text: str) -> str:
+def _identity(text: str) -> dict[str, str]:
     """A name, or what the files that it names hold."""
+    from isthmus.simulate.checkpoint import identity
+
     parts = []
     for part in text.split(","):
         if os.path.isfile(part):
@@ -169,7 +203,7 @@ def _identity(text: str) -> str:
             parts.append(f"sha256 {digest[:16]}")
         else:
             parts.append(part)
-    return ", ".join(parts)
+    return identity(", ".join(parts), called=text)
 
 
 def _explain_break(outcome: "Outcome", paths: "RunPaths") -> None:

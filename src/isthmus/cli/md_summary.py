@@ -7,6 +7,7 @@ from rich.table import Table
 
 from isthmus.cli.md_progress import speed
 from isthmus.cli.md_request import Settled
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from isthmus.cli.md_built import Built
@@ -41,12 +42,13 @@ def show_start(settled: Settled, built: "Built") -> None:
         typer.echo(f"isthmus: warning: {note}", err=True)
     copies = f", {request.replicas} replicas" if request.replicas > 1 else ""
     box = ", periodic" if molecule.box is not None else ""
+    size = counted(molecule.n_atoms, "atom")
     facts = {
-        "system": f"{molecule.name or molecule.formula}, {molecule.n_atoms} atoms{box}{copies}",
+        "system": f"{molecule.name or molecule.formula}, {size}{box}{copies}",
         **built.facts,
         "ensemble": _ensemble(settled),
         "time": (
-            f"{_length(settled.n_steps * settled.timestep)}: {settled.n_steps} steps of "
+            f"{_length(settled.n_steps * settled.timestep)}: {counted(settled.n_steps, 'step')} of "
             f"{settled.timestep * 1000:g} fs, a frame every "
             f"{settled.report_every * settled.timestep:g} ps"
         ),
@@ -66,7 +68,7 @@ def _ensemble(settled: Settled) -> str:
     if settled.barostat is not None:
         text += f"; {settled.barostat} barostat, {request.pressure:g} bar"
     if request.respa is not None:
-        text += f"; bonded terms {request.respa} times a step"
+        text += f"; {request.inner or 'bonded terms'} {request.respa} times a step"
     return text
 
 
@@ -81,8 +83,9 @@ def show_summary(settled: Settled, outcome: "Outcome", paths: "RunPaths") -> Non
     n_frames = len(columns["step"]) // replicas
     settling = int(n_frames * _SETTLING)
     if n_frames:
-        left_out = f", the first {settling} left out" if settling else ""
-        table = Table(title=f"{n_frames} frames{left_out}", title_justify="left")
+        first = "the first" if settling == 1 else f"the first {settling}"
+        left_out = f", {first} left out" if settling else ""
+        table = Table(title=f"{counted(n_frames, 'frame')}{left_out}", title_justify="left")
         for heading in ("", "mean", "standard error", "unit"):
             table.add_column(heading, justify="left" if heading in ("", "unit") else "right")
         for name, unit in _SHOWN.items():

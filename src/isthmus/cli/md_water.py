@@ -6,6 +6,7 @@ import numpy as np
 
 from isthmus.cli.md_request import Settled
 from isthmus.errors import InputError
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from isthmus.chemistry.topology import Topology
@@ -40,7 +41,7 @@ def check_water(settled: Settled, topology: "Topology", held: np.ndarray | None)
     )
     if flexible:
         raise InputError(
-            f"--hmr leaves water as it is, and {flexible} waters are flexible here: steps of "
-            f"{step * 1000:g} fs are too long for them. Add --constraints hydrogens, which makes "
-            f"water rigid, or choose --timestep {_LONGEST * 1000:g} or less"
+            f"--hmr leaves water as it is, here {counted(flexible, 'flexible molecule')} of it: "
+            f"steps of {step * 1000:g} fs are too long for that. Add --constraints hydrogens, "
+            f"which makes water rigid, or choose --timestep {_LONGEST * 1000:g} or less"
         )

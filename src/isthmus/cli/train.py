@@ -46,7 +46,7 @@ def train(
         typer.Option(
             metavar="graph|free",
             help="graph: a network gives the parameters of any molecule; free: numbers of their "
-            "own for the one molecule of DATA.",
+            "own for the one molecule of DATA, then networks of the design, if any, for the rest.",
         ),
     ] = "graph",
     split: Annotated[
@@ -91,10 +91,15 @@ def train(
     ] = False,
     molecules: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Molecules in a step, on each device (16)."),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Molecules in a step, on each device (16; 5 with networks over neighbours).",
+        ),
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Frames of each molecule in a step (15).")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Frames of each molecule in a step (15; 2)."),
     ] = None,
     optimiser: Annotated[
         str | None, typer.Option(metavar="NAME", help="muon or adam (muon).")
@@ -166,13 +171,15 @@ def train(
     same command with --resume goes on. After a crash, --resume loses at most the last minute.
     A run whose gradients are no longer finite ends with the best model so far and exit code 1.
     """
+    from isthmus.cli.durations import seconds_of
     from isthmus.cli.train_resume import UNLIMITED
     from isthmus.cli.train_run import Request, run_training
     from isthmus.data.stated import Stated
+    from isthmus.designs.schema import find_design
     from isthmus.parameters.graph.source import GraphSettings
     from isthmus.train.settings import TrainSettings
 
-    seconds = _seconds(time)
+    seconds = None if time is None else seconds_of(time)
     stated = Stated(
         energy_unit=energy_unit,
         length_unit=length_unit,
@@ -199,7 +206,9 @@ def train(
     for_graph = tuple(network | chosen)
     if seconds is not None:
         chosen.setdefault("epochs", UNLIMITED)
-    settings = TrainSettings(seconds=seconds, **_given(seed=seed), **chosen)
+    settings = TrainSettings.suited(
+        find_design(design), seconds=seconds, **_given(seed=seed), **chosen
+    )
     request = Request(
         design=design,
         data=data,
@@ -219,25 +228,6 @@ def train(
     raise typer.Exit(run_training(request))
 
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
 def _given(**options: Any) -> dict[str, Any]:
     """Options that stand on the command line; the defaults of others are those of the settings."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _seconds(text: str | None) -> float | None:
-    """A time such as 90s, 20m or 3h; a bare number is in seconds."""
-    from isthmus.errors import InputError
-
-    if text is None:
-        return None
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    try:
-        seconds = float(number) * _UNITS[unit]
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise InputError(f"--time {text}: wanted is a time such as 90s, 20m or 3h")
-    return seconds

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from isthmus.cli.train_stop import Stopped, raise_if
+from isthmus.cli.train_stop import Stopped
 from isthmus.errors import InputError
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from isthmus.data.dataset import Dataset
+    from isthmus.data.split import Split
     from isthmus.designs.design import Design
     from isthmus.forcefield.forcefield import ForceField
     from isthmus.train.bespoke import BespokeFit, BespokeStep
 
-__all__ = ["fit_free", "refuse_graph_options"]
+__all__ = ["fit_free", "refuse_graph_options", "refuse_several"]
 
 
 def refuse_graph_options(given: Sequence[str], *, resume: bool) -> None:
@@ -35,48 +37,82 @@ def refuse_graph_options(given: Sequence[str], *, resume: bool) -> None:
         raise InputError(f"--{name.replace('_', '-')} belongs to --source graph, not to a free fit")
 
 
+def refuse_several(dataset: "Dataset", split: "Split | None") -> None:
+    """Refuse training data of several molecules before they are loaded and checked.
+
+    Args:
+        dataset: all of the data.
+        split: whose part `train` counts; None: all of them.
+
+    Raises:
+        InputError: names two of the molecules.
+    """
+    whole = split is None or "train" not in split.parts
+    training = dataset if split is None or whole else split.apply(dataset)["train"]
+    first = training[0]
+    for entry in training:
+        if entry.topology.digest != first.topology.digest:
+            raise InputError(
+                f"--source free fits the numbers of one molecule, and '{first.name}' and "
+                f"'{entry.name}' of {dataset.source or 'the data'} are two: take --source graph, "
+                "or data (or a --split whose part `train` is) of one molecule"
+            )
+
+
 def fit_free(
     design: "Design", training: "Dataset", *, seconds: float | None, stop: Callable[[], bool]
 ) -> "tuple[ForceField, dict[str, Any], bool]":
     """The force field, what is to be said of the run, and whether it was stopped.
 
     Raises:
-        InputError: several molecules, no labels.
+        InputError: several molecules, no labels, or a limit of time that leaves no step.
+        Stopped: it was asked to end before there was anything to keep.
     """
     from isthmus.train.bespoke import BespokeSettings, fit_bespoke
-    from isthmus.units import ANGSTROM, KILOCALORIE
 
     settings = BespokeSettings()
-    last: list[BespokeStep] = []
-
-    def note(step: "BespokeStep") -> None:
-        last[:] = [step]
-        typer.echo(
-            f"isthmus: step {step.number:3} ({step.stage})  training RMSE "
-            f"{_number(step.force_rmse / (KILOCALORIE / ANGSTROM))} kcal/mol/Å, "
-            f"{_number(step.energy_rmse / KILOCALORIE)} kcal/mol  {step.seconds:.0f} s",
-            err=True,
-        )
-        raise_if(stop)
-
     typer.echo("isthmus: compiling (up to a minute), then fitting", err=True)
-    stopped, more, notes = False, {}, []
-    try:
-        fit = fit_bespoke(design, training, settings=settings, on_step=note, seconds=seconds)
-        more = {
-            "n_parameters": fit.n_parameters,
-            "n_values": fit.n_values,
-            "ending": "complete" if fit.converged else "limit of steps or time",
-        }
-        notes = list(_doubts(fit, training, seconds))
-    except Stopped:
-        stopped, more = True, {"ending": "stopped"}
-    for text in notes:
+    fit = fit_bespoke(
+        design, training, settings=settings, on_step=_show, seconds=seconds, stop=stop
+    )
+    if not fit.history and fit.ending == "stopped":
+        raise Stopped
+    if not fit.history:
+        raise InputError(
+            f"--time {seconds:g}s was over while the fit was prepared (compilation counts), so "
+            "nothing was fitted or saved: give more time"
+        )
+    stopped = fit.ending == "stopped"
+    for text in () if stopped else _doubts(fit, training, seconds):
         typer.echo(f"isthmus: warning: {text}", err=True)
-    step = last[0]
-    run = {"steps": step.number, "seconds": round(step.seconds, 1), **more}
-    run["bespoke_settings"] = asdict(settings) | {"widths": dict(settings.widths)}
-    return step.force_field, run, stopped
+    run = {
+        "steps": len(fit.history) - 1,
+        "seconds": round(fit.seconds, 1),
+        "n_parameters": fit.n_parameters,
+        "n_values": fit.n_values,
+        "ending": _ENDINGS[fit.ending],
+        "bespoke_settings": asdict(settings) | {"widths": dict(settings.widths)},
+    }
+    return fit.force_field, run, stopped
+
+
+_ENDINGS = {
+    "converged": "complete",
+    "steps": "limit of steps or time",
+    "time": "limit of steps or time",
+    "stopped": "stopped",
+}
+
+
+def _show(step: "BespokeStep") -> None:
+    from isthmus.units import ANGSTROM, KILOCALORIE
+
+    typer.echo(
+        f"isthmus: step {step.number:3} ({step.stage})  training RMSE "
+        f"{_number(step.force_rmse / (KILOCALORIE / ANGSTROM))} kcal/mol/Å, "
+        f"{_number(step.energy_rmse / KILOCALORIE)} kcal/mol  {step.seconds:.0f} s",
+        err=True,
+    )
 
 
 def _number(value: float) -> str:
@@ -86,7 +122,7 @@ def _number(value: float) -> str:
 def _doubts(fit: "BespokeFit", training: "Dataset", seconds: float | None) -> Iterator[str]:
     """What speaks against using the result as it stands."""
     if not fit.converged:
-        late = seconds is not None and fit.seconds > seconds
+        late = fit.ending == "time"
         limit = f"--time {seconds:g}s" if late else "the limit of steps"
         more = "give more time" if late else "the data may not say enough of this design"
         yield (
@@ -100,6 +136,6 @@ def _doubts(fit: "BespokeFit", training: "Dataset", seconds: float | None) -> It
     )
     if labels < fit.n_parameters:
         yield (
-            f"{labels} labels for {fit.n_parameters} numbers: most of them stay near their priors; "
-            "label more frames, with forces"
+            f"{counted(int(labels), 'label')} for {counted(fit.n_parameters, 'number')}: most of "
+            "them stay near their priors; label more frames, with forces"
         )

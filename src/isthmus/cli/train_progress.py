@@ -16,10 +16,21 @@ __all__ = ["TrainingBar"]
 
 
 class TrainingBar:
-    """Shows progress; a context, so that the terminal is left as it was."""
+    """Shows progress; a context, so that the terminal is left as it was.
 
-    def __init__(self, settings: "TrainSettings") -> None:
-        """Nothing is shown yet."""
+    Attributes:
+        begun: whether a step was shown.
+    """
+
+    def __init__(self, settings: "TrainSettings", *, resuming: bool = False) -> None:
+        """Nothing is shown yet.
+
+        Args:
+            settings: of the run.
+            resuming: whether the run goes on, so that it is to be said from where.
+        """
+        self._resuming = resuming
+        self.begun = False
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -52,6 +63,14 @@ class TrainingBar:
 
     def show(self, done: "Done") -> None:
         """Called after every step."""
+        self.begun = True
+        if self._resuming:
+            self._resuming = False
+            typer.echo(
+                f"isthmus: note: the run goes on from the checkpoint after step {done.step - 1}, "
+                f"{done.fraction:.0%} of it done",
+                err=True,
+            )
         if done.note:
             typer.echo(f"isthmus: warning: {done.note}", err=True)
         fresh = done.metrics is not self._shown and bool(done.metrics)

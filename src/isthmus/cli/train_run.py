@@ -1,8 +1,9 @@
 """What `isthmus train` does: read, check, fit, save, measure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,17 @@ import typer
 from isthmus.cli.train_resume import resumed_settings
 from isthmus.cli.train_stop import Interruption, Stopped, interruptions
 from isthmus.errors import InputError
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from isthmus.data.dataset import Dataset
+    from isthmus.data.split import Split
     from isthmus.data.stated import Stated
     from isthmus.designs.design import Design
     from isthmus.forcefield.forcefield import ForceField
     from isthmus.parameters.graph.source import GraphSettings
     from isthmus.train.parts import Parts
+    from isthmus.train.result import TrainResult
     from isthmus.train.run_files import RunFiles
     from isthmus.train.settings import TrainSettings
 
@@ -74,24 +78,31 @@ def run_training(request: Request) -> int:
     if request.source not in ("graph", "free"):
         raise InputError(f"--source {request.source}: choose graph or free")
     files = RunFiles.of(request.output)
-    _refuse_existing(request, files)
+    design = find_design(request.design)
+    _refuse_source(request, design)
+    _refuse_existing(request, files, staged=request.source == "free" and bool(design.networks))
     if request.resume:
         given = "epochs" in request.for_graph
-        settings = resumed_settings(request.settings, files.checkpoint, epochs_given=given)
+        settings = resumed_settings(request.settings, files.checkpoint, design, epochs_given=given)
         request = replace(request, settings=settings)
-    design = find_design(request.design)
     keep_compiled()
     parts = _read(request)
     with interruptions() as stop:
         made: dict[str, Any] = {"source": request.source}
-        if request.source == "graph":
-            fitted = _fit_graph(request, design, parts, files, stop)
-            made |= {**request.settings.as_json(), "network": asdict(request.network)}
-        else:
-            seconds = request.settings.seconds
-            found = fit_free(design, parts.training, seconds=seconds, stop=stop)
-            force_field, run, stopped = found
-            fitted = Fitted(force_field, (), run, stopped)
+        try:
+            if request.source == "graph":
+                fitted = _fit_graph(request, design, parts, files, stop)
+                made |= {**request.settings.as_json(), "network": asdict(request.network)}
+            elif design.networks:
+                fitted = _fit_staged(request, design, parts, files, stop)
+                made |= request.settings.as_json()
+            else:
+                seconds = request.settings.seconds
+                found = fit_free(design, parts.training, seconds=seconds, stop=stop)
+                fitted = Fitted(found[0], (), *found[1:])
+        except Stopped:
+            typer.echo("isthmus: stopped before the first step: nothing was saved", err=True)
+            return stop.exit_code
         measured = _finish(request, parts, files, fitted, made, stop)
     return _ended(fitted, files, stop, measured=measured)
 
@@ -123,13 +134,21 @@ def _ended(fitted: Fitted, files: "RunFiles", stop: Interruption, *, measured: b
     return 0
 
 
-def _refuse_existing(request: Request, files: "RunFiles") -> None:
+def _refuse_source(request: Request, design: "Design") -> None:
+    if request.source == "free" and not design.terms:
+        raise InputError(
+            f"--source free: '{design.name}' has networks alone, and no numbers of its own for a "
+            "molecule: leave --source out"
+        )
+
+
+def _refuse_existing(request: Request, files: "RunFiles", *, staged: bool) -> None:
     from isthmus.cli.files import refuse_existing
     from isthmus.cli.train_free import refuse_graph_options
 
     replaced = request.overwrite or request.resume
     refuse_existing(files.model, suffix=".safetensors", overwrite=replaced)
-    if request.source == "free":
+    if request.source == "free" and not staged:
         refuse_graph_options(request.for_graph, resume=request.resume)
         return
     if request.resume and not files.checkpoint.is_file():
@@ -159,7 +178,7 @@ def _read(request: Request) -> "Parts":
     with working(f"reading {request.data}"):
         split = None if request.split is None else read_split(request.split)
         parts = make_parts(
-            _checked(request.data, request),
+            _checked(request.data, request, split, training=True),
             split=split,
             validation=None
             if request.validation is None
@@ -168,7 +187,8 @@ def _read(request: Request) -> "Parts":
             seed=request.settings.seed,
         )
     sizes = [
-        f"{name} {len(data)} molecules ({sum(e.n_frames for e in data)} frames)"
+        f"{name} {counted(len(data), 'molecule')} "
+        f"({counted(sum(e.n_frames for e in data), 'frame')})"
         for name, data in (
             ("training", parts.training),
             ("validation", parts.validation),
@@ -180,17 +200,24 @@ def _read(request: Request) -> "Parts":
     return parts
 
 
-def _checked(path: Path, request: Request) -> "Dataset":
+def _checked(
+    path: Path, request: Request, split: "Split | None" = None, *, training: bool = False
+) -> "Dataset":
     """A dataset that passed the checks; warnings are shown.
 
     Raises:
         InputError: what the readers refuse, or the checks call an error.
     """
-    from isthmus.cli.data_checked import refuse_unfit
+    from isthmus.cli.data_checked import refuse_structures, refuse_unfit
+    from isthmus.cli.train_free import refuse_several
     from isthmus.data.read import read_dataset
 
+    refuse_structures(path, request.format)
     given = {"format": request.format, "stated": request.stated, "strict": False}
-    dataset = read_dataset(path, **given).in_memory()
+    dataset = read_dataset(path, **given)
+    if training and request.source == "free":
+        refuse_several(dataset, split)
+    dataset = dataset.in_memory()
     refuse_unfit(dataset, path)
     return dataset
 
@@ -198,37 +225,93 @@ def _checked(path: Path, request: Request) -> "Dataset":
 def _fit_graph(
     request: Request, design: "Design", parts: "Parts", files: "RunFiles", stop: Interruption
 ) -> Fitted:
-    from isthmus.cli.train_progress import TrainingBar
+    """Weights of networks, on the graph and over neighbours, by gradients."""
     from isthmus.forcefield.forcefield import ForceField
     from isthmus.train.loop import train
+    from isthmus.train.staged import elements_of
 
-    start = ForceField.graph(design, seed=request.settings.seed, settings=request.network)
-    with TrainingBar(request.settings) as bar:
-        result = train(
-            start,
+    start = ForceField.graph(
+        design,
+        seed=request.settings.seed,
+        settings=request.network,
+        elements=elements_of((*parts.training, *parts.validation)),
+    )
+    run = {"data": parts.hashes, "network": asdict(request.network)}
+    return _looped(partial(train, start), request, parts, files, stop, run)
+
+
+def _fit_staged(
+    request: Request, design: "Design", parts: "Parts", files: "RunFiles", stop: Interruption
+) -> Fitted:
+    """Formulas with numbers of their own for one molecule, then networks for what they leave.
+
+    Formulas take at most half of the time, networks the rest of it.
+    """
+    from isthmus.cli.train_free import fit_free
+    from isthmus.forcefield.file import load_force_field, save_force_field
+    from isthmus.train.staged import train_networks
+
+    formulas_file = files.model.with_suffix(".formulas.safetensors")
+    seconds, took = request.settings.seconds, 0.0
+    if request.resume and files.checkpoint.is_file() and formulas_file.is_file():
+        formulas = load_force_field(formulas_file)
+    else:
+        half = None if seconds is None else seconds / 2
+        formulas, said, stopped = fit_free(design.formulas, parts.training, seconds=half, stop=stop)
+        if stopped:
+            raise Stopped
+        took = float(said["seconds"])
+        save_force_field(formulas, formulas_file, overwrite=True)
+    if seconds is not None:
+        settings = replace(request.settings, seconds=max(seconds - took, seconds / 2))
+        request = replace(request, settings=settings)
+    fit = partial(train_networks, design, formulas)
+    fitted = _looped(fit, request, parts, files, stop, {"data": parts.hashes})
+    if not fitted.resumable or fitted.run["ending"] == "complete":
+        formulas_file.unlink(missing_ok=True)
+    return fitted
+
+
+def _looped(
+    fit: "Callable[..., TrainResult]",
+    request: Request,
+    parts: "Parts",
+    files: "RunFiles",
+    stop: Interruption,
+    run: dict[str, Any],
+) -> Fitted:
+    """A run of the training loop with its progress, and what is to be said of it."""
+    from isthmus.cli.train_progress import TrainingBar
+
+    resuming = request.resume and files.checkpoint.is_file()
+    with TrainingBar(request.settings, resuming=resuming) as bar:
+        result = fit(
             parts.training,
             validation=parts.validation,
             settings=request.settings,
             files=files,
             resume=request.resume,
-            run={"data": parts.hashes, "network": asdict(request.network)},
+            run=run,
             watch=bar.show,
             stop=stop,
         )
-    run: dict[str, Any] = {
+    said: dict[str, Any] = {
         "steps": result.steps,
         "seconds": round(result.seconds, 1),
         "ending": result.ending,
     }
     if result.note:
-        run["note"] = result.note
+        said["note"] = result.note
         typer.echo(f"isthmus: warning: {result.note}", err=True)
     if result.skipped:
-        run["steps_without_gradient"] = result.skipped
+        said["steps_without_gradient"] = result.skipped
     if result.element_energies is not None:
-        run["element_energies"] = {str(z): e for z, e in result.element_energies.items()}
+        said["element_energies"] = {str(z): e for z, e in result.element_energies.items()}
+    if resuming and not bar.begun:
+        done = counted(result.steps, "step")
+        typer.echo(f"isthmus: note: the run was at its end already, after {done}", err=True)
     stopped = result.ending == "stopped"
-    return Fitted(result.force_field, result.history, run, stopped, result.resumable, result.line)
+    return Fitted(result.force_field, result.history, said, stopped, result.resumable, result.line)
 
 
 def _finish(
@@ -273,6 +356,6 @@ def _draw(request: Request, parts: "Parts", files: "RunFiles", fitted: Fitted) -
     level = parts.training.level_of_theory or "level of theory not stated"
     title = f"{Path(request.design).stem} on {request.data.name} ({level})"
     try:
-        draw_curve(fitted.history, files.curve, title=title)
+        draw_curve(fitted.history, files.curve, title=title, kept=fitted.line)
     except (InputError, OSError) as error:
         typer.echo(f"isthmus: note: no learning curve: {error}", err=True)

@@ -207,6 +207,7 @@ def _only(whole: Parameterization, names: tuple[str, ...]) -> Parameterization:
         terms=tuple(t for t in whole.terms if t.term.name in names),
         pair_groups=tuple(g for g in pair_groups if g.terms),
         specials=tuple(s for s in whole.specials if s.name in names),
+        networks=tuple(n for n in whole.networks if n.name in names),
         constraints=None,
     )
 

@@ -5,10 +5,11 @@ A design says nothing about a particular molecule. It is written as TOML (see
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from isthmus.errors import DesignError
+from isthmus.networks.declaration import NetworkTerm
 from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.kinds import KINDS
 from isthmus.terms.parameter import PRIOR_NAMES, Parameter, Reference
@@ -29,6 +30,7 @@ class Design:
         coordinates: derived coordinates, shared by the terms.
         terms: energy terms; over pairs they act on all pairs that are not excluded.
         text: the TOML it was read from, kept so that it can be saved with a model.
+        networks: energies that networks over atoms and their neighbours give.
     """
 
     name: str
@@ -37,6 +39,17 @@ class Design:
     coordinates: tuple[Coordinate, ...]
     terms: tuple[FormulaTerm, ...]
     text: str
+    networks: tuple[NetworkTerm, ...] = ()
+
+    @property
+    def formulas(self) -> "Design":
+        """The same design without its networks."""
+        return replace(self, networks=())
+
+    @property
+    def only_networks(self) -> "Design":
+        """The same design without its formulas."""
+        return replace(self, coordinates=(), terms=())
 
     @cached_property
     def owners(self) -> dict[str, Owner]:
@@ -57,15 +70,17 @@ class Design:
             DesignError: names used twice, references that lead nowhere.
             FormulaError: a formula is wrong.
         """
-        names = [owner.name for owner in (*self.coordinates, *self.terms)]
+        names = [owner.name for owner in (*self.coordinates, *self.terms, *self.networks)]
         for name in names:
             if names.count(name) > 1:
                 raise DesignError(
                     f"design '{self.name}': two terms or coordinates are called '{name}'; "
                     "rename one"
                 )
-        if not self.terms:
-            raise DesignError(f"design '{self.name}' has no [[term]]: add at least one")
+        if not self.terms and not self.networks:
+            raise DesignError(
+                f"design '{self.name}' has no [[term]] and no [[network]]: add at least one"
+            )
         for owner, parameter in self.own_parameters():
             if isinstance(parameter.default, str) and parameter.default not in PRIOR_NAMES:
                 raise DesignError(
@@ -73,6 +88,8 @@ class Design:
                     f"'{parameter.default}' is no prior; give a number or one of "
                     f"{', '.join(PRIOR_NAMES)}"
                 )
+        for network in self.networks:
+            network.check()
         for coordinate in self.coordinates:
             coordinate.check()
         for term in self.terms:

@@ -17,7 +17,17 @@ name = "bond"
 over = "bond"                        # bond angle torsion branch path5 pair14 pair atom
 energy = "k/2*d^2"                   # kJ/mol
 parameters.k = { unit = "kJ/mol/nm^2", default = 3e5, min = 0 }
+
+[[network]]                          # a network over atoms and their neighbours
+name = "residual"
+architecture = "ani"                 # see isthmus.networks.registry
+cutoff = 0.5                         # nm
+settings = { }                       # sizes, by name; others are at their defaults
+repulsion = true                     # add the screened repulsion of nuclei (ZBL)
 ```
+
+With `base = "class2plus"`, the name of a design that comes with Isthmus, a design has the
+coordinates, terms and networks of that one too, before its own.
 
 Instead of `energy` and `parameters`, a term over pairs may say `form`, the name of a ready-made
 one: "lennard-jones", "double-exponential", "buffered-14-7", "buckingham" or "coulomb".
@@ -30,6 +40,7 @@ Terms that were imported from another engine say `imported = true`: their cluste
 list, their formulas need not be symmetric, and `unit = "?"` stands for a unit that is not known.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -47,6 +58,7 @@ from isthmus.designs.tables import (
     number,
 )
 from isthmus.errors import DesignError
+from isthmus.networks.declaration import NetworkTerm, Setting
 from isthmus.terms.formula import Coordinate, FormulaTerm
 from isthmus.terms.kinds import ClusterKind
 from isthmus.terms.parameter import Parameter, Reference
@@ -59,8 +71,17 @@ _TOP: Final = {
     "name": str,
     "description": str,
     "references": list,
+    "base": str,
     "coordinate": list,
     "term": list,
+    "network": list,
+}
+_NETWORK: Final = {
+    "name": str,
+    "architecture": str,
+    "cutoff": (int, float),
+    "settings": dict,
+    "repulsion": bool,
 }
 _COORDINATE: Final = {"name": str, "over": str, "formula": str, "unit": str, "parameters": dict}
 _TERM: Final = {
@@ -149,7 +170,7 @@ def parse_design(text: str, *, where: str = "design") -> Design:
         raise DesignError(f"{where}: not valid TOML: {error}") from None
     except RecursionError:
         raise DesignError(f"{where}: not valid TOML: brackets are nested too deeply") from None
-    check_lists(table, ("coordinate", "term"), where=where)
+    check_lists(table, ("coordinate", "term", "network"), where=where)
     check_keys(table, _TOP, required=("name",), where=where)
     coordinates = tuple(
         _coordinate(entry, f"{where}, coordinate {number}")
@@ -159,12 +180,37 @@ def parse_design(text: str, *, where: str = "design") -> Design:
         _term(entry, coordinates, f"{where}, term {number}")
         for number, entry in enumerate(table.get("term", []), start=1)
     )
+    networks = tuple(
+        _network(entry, f"{where}, network {number}")
+        for number, entry in enumerate(table.get("network", []), start=1)
+    )
+    if "base" in table:
+        return parse_design(_with_base(text, table["base"], where), where=where)
     references = tuple(str(reference) for reference in table.get("references", []))
     design = Design(
-        table["name"], table.get("description", ""), references, coordinates, terms, text
+        table["name"], table.get("description", ""), references, coordinates, terms, text, networks
     )
     design.check()
     return design
+
+
+def _with_base(text: str, base: str, where: str) -> str:
+    """The TOML of a design with that of its base written out, so that it stands for itself."""
+    if base not in design_names():
+        raise DesignError(
+            f"{where}: base = '{base}' is no design{did_you_mean(base, design_names())}: choose "
+            f"one of {', '.join(design_names())}"
+        )
+    head, own = _divided(text)
+    kept = [line for line in head.splitlines() if not re.match(r"\s*base\s*=", line)]
+    return "\n".join([*kept, _divided(preset(base).text)[1], own])
+
+
+def _divided(text: str) -> tuple[str, str]:
+    """What stands before the first table of a TOML, and the rest."""
+    first = re.search(r"^\s*\[", text, re.MULTILINE)
+    place = len(text) if first is None else first.start()
+    return text[:place], text[place:]
 
 
 def _coordinate(entry: Any, where: str) -> Coordinate:
@@ -210,6 +256,32 @@ def _term(entry: Any, coordinates: tuple[Coordinate, ...], where: str) -> Formul
         entry.get("coordination"),
         long_range,
         imported,
+    )
+
+
+def _network(entry: Any, where: str) -> NetworkTerm:
+    check_keys(entry, _NETWORK, required=("name", "architecture", "cutoff"), where=where)
+    where = f"{where} '{entry['name']}'"
+    cutoff = number(entry, "cutoff", where)
+    assert cutoff is not None
+    settings: list[tuple[str, Setting]] = []
+    for key, value in entry.get("settings", {}).items():
+        if isinstance(value, list) and all(type(v) in (int, float) for v in value):
+            numbers: list[int | float] = value
+            settings.append((key, tuple(numbers)))
+        elif isinstance(value, (bool, int, float, str)):
+            settings.append((key, value))
+        else:
+            raise DesignError(
+                f"{where}: settings.{key} = {value!r}: a number, a text, true, false or a list of "
+                "numbers was wanted"
+            )
+    return NetworkTerm(
+        entry["name"],
+        entry["architecture"],
+        cutoff,
+        tuple(settings),
+        entry.get("repulsion", False),
     )
 
 

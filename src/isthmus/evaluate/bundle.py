@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from isthmus.geometry.neighbours import all_pairs
+from isthmus.networks.systems import Systems, SystemShape, network_energies
+from isthmus.networks.trained import TrainedNetwork
 from isthmus.parameters.parameterization import Parameterization
 from isthmus.terms.bound import BoundCoordinate, BoundTerm, Evaluator, build_evaluator
 
@@ -28,11 +30,15 @@ class Bundle(eqx.Module):
         evaluator: of all terms.
         owners: for each term, the molecule of each of its clusters.
         n_molecules: how many molecules.
+        networks: over atoms and their neighbours.
+        systems: the molecules as these networks see them; None without networks.
         precision: "float32" or "float64".
     """
 
     evaluator: Evaluator
     owners: Mapping[str, Int[Array | np.ndarray, " clusters"]]
+    networks: tuple[TrainedNetwork, ...]
+    systems: Systems | None
     n_molecules: int = eqx.field(static=True)
     precision: str = eqx.field(static=True)
 
@@ -46,7 +52,7 @@ class Bundle(eqx.Module):
 
 
 def can_be_bundled(item: Parameterization) -> bool:
-    """Whether all energies of a parameterization are formulas without cutoff, box and tables."""
+    """Whether a parameterization has no tables and no box, and only networks have a cutoff."""
     groups = item.pair_groups
     return (
         not item.specials
@@ -64,6 +70,7 @@ def terms_of(item: Parameterization) -> tuple[object, ...]:
         tuple(t.term for t in item.terms),
         tuple(c.coordinate for c in item.coordinates),
         tuple(tuple(t.term for t in group.terms) for group in item.pair_groups),
+        tuple(id(network.trained) for network in item.networks),
     )
 
 
@@ -100,7 +107,26 @@ def bundle(
             dtype=np.dtype(precision),
         )
     owners = {term.term.name: owner[np.asarray(term.atoms_idx)[:, 0]] for term in terms}
-    return Bundle(evaluator, owners, len(counts), precision)
+    networks = tuple(network.trained for network in items[0].networks)
+    systems = _systems(networks, items, counts) if networks else None
+    return Bundle(evaluator, owners, networks, systems, len(counts), precision)
+
+
+def _systems(
+    networks: Sequence[TrainedNetwork],
+    items: Sequence[Parameterization],
+    counts: Int[np.ndarray, " molecules"],
+) -> Systems:
+    """The molecules as networks see them."""
+    ends = np.cumsum(counts)
+    atoms = [item.networks[0].atoms for item in items]
+    numbers = np.split(np.concatenate([np.asarray(a.numbers) for a in atoms]), ends[:-1])
+    charges = np.split(np.concatenate([np.asarray(a.charges) for a in atoms]), ends[:-1])
+    shape = SystemShape.of(networks, numbers)
+    assert shape is not None
+    known = [shape.atoms(*one) for one in zip(numbers, charges, strict=True)]
+    starts = (ends - counts).tolist()
+    return shape.systems(known, counts.tolist(), starts, n_molecules=len(counts), spare=0)
 
 
 def _joined(
@@ -163,6 +189,8 @@ def _compiled(
         for name, energy in found.items():
             owner = jnp.asarray(molecules.owners[name])
             total += jax.ops.segment_sum(energy, owner, num_segments=molecules.n_molecules)
+        if molecules.systems is not None:
+            total += network_energies(molecules.networks, molecules.systems, x)
         return total
 
     energy, pull = jax.vjp(energies, columns)

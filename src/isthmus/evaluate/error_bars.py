@@ -20,6 +20,7 @@ from jaxtyping import Float
 from scipy.special import ndtri
 
 from isthmus.errors import InputError
+from isthmus.words import counted
 
 __all__ = [
     "FEWEST_MEMBERS",
@@ -99,8 +100,8 @@ def fit_factor(
     used = spread > 0
     if not used.any():
         raise InputError(
-            f"the error bars of {what} cannot be calibrated: there are {len(spread)} labels, and "
-            "the members differ on none of them; give labelled data and members that differ"
+            f"the error bars of {what} cannot be calibrated: of {counted(len(spread), 'label')}, "
+            "the members differ on none; give labelled data and members that differ"
         )
     bars = widened(spread[used], members)
     return float(np.sqrt(np.square(error[used]).sum() / np.square(bars).sum()))

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from isthmus.chemistry.environments import Verdict
 from isthmus.data.entry import Entry
 from isthmus.evaluate.predict import Prediction
+from isthmus.words import counted
 
 __all__ = ["MoleculeErrors", "Refused", "molecule_errors"]
 
@@ -117,7 +118,7 @@ def molecule_errors(
     if wrong.any():
         reason = (
             f"the force field gives numbers that are not finite in {int(wrong.sum())} of "
-            f"{entry.n_frames} frames"
+            f"{counted(entry.n_frames, 'frame')}"
         )
         return Refused(entry.name, entry.smiles, entry.n_frames, reason)
     known = np.isfinite(entry.energies)

@@ -20,6 +20,7 @@ from isthmus.evaluate.molecule_errors import MoleculeErrors
 from isthmus.evaluate.pictures import draw_calibration, draw_errors, draw_parity, new_figure
 from isthmus.files import replacing
 from isthmus.units import KILOCALORIE
+from isthmus.words import counted
 
 __all__ = ["PAGE", "refuse_report", "write_report"]
 
@@ -110,7 +111,8 @@ def _page(
     parts = [
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>",
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>",
-        f"<p>{len(evaluation.molecules)} molecules, {evaluation.n_frames} frames; reference: "
+        f"<p>{counted(len(evaluation.molecules), 'molecule')}, "
+        f"{counted(evaluation.n_frames, 'frame')}; reference: "
         f"<b>{html.escape(level)}</b>. Energies are less the mean of their molecule.</p>",
         _numbers(evaluation, sampled),
     ]
@@ -121,7 +123,7 @@ def _page(
     if chosen:
         most = max(float(np.nanmax(m.atom_force_rmse(), initial=0.0)) for m in chosen)
         parts.append(
-            f"<h2>The {len(chosen)} molecules with the largest errors</h2>"
+            f"<h2>The {counted(len(chosen), 'molecule')} with the largest errors</h2>"
             "<p class='dim'>Red: force "
             f"RMSE of an atom, up to {most / FORCE:.2f} kcal/mol/Å against {html.escape(level)}. "
             "Hydrogens are shown.</p><div class='grid'>"
@@ -129,7 +131,8 @@ def _page(
         parts += [_card(m, most) for m in chosen]
         parts.append("</div>")
     if evaluation.refused:
-        parts.append(f"<h2>{len(evaluation.refused)} molecules without a prediction</h2><ul>")
+        without = counted(len(evaluation.refused), "molecule")
+        parts.append(f"<h2>{without} without a prediction</h2><ul>")
         parts += [
             f"<li>{html.escape(r.name)}: {html.escape(r.reason)}</li>" for r in evaluation.refused
         ]
@@ -169,7 +172,8 @@ def _card(m: MoleculeErrors, most: float) -> str:
     return (
         f"<div class='card'>{_drawing(m, most)}<p><b>{html.escape(m.name)}</b></p>"
         f"<p>force RMSE {force}</p><p>energy RMSE {energy}</p>"
-        f"<p class='dim'>{len(m.elements)} atoms, {m.n_frames} frames</p>{domain}</div>"
+        f"<p class='dim'>{counted(len(m.elements), 'atom')}, {counted(m.n_frames, 'frame')}</p>"
+        f"{domain}</div>"
     )
 
 

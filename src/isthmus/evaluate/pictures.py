@@ -16,6 +16,7 @@ from isthmus.evaluate.error_bars import LEVELS, Calibration, error_bars, widened
 from isthmus.evaluate.evaluation import Evaluation
 from isthmus.evaluate.metrics import metrics
 from isthmus.units import KILOCALORIE
+from isthmus.words import counted
 
 __all__ = ["draw_calibration", "draw_errors", "draw_parity", "new_figure"]
 
@@ -138,8 +139,7 @@ def new_figure(width: float, height: float) -> Any:
 def _title(evaluation: Evaluation, title: str) -> str:
     level = evaluation.level_of_theory or "level of theory not stated"
     n_molecules = len(evaluation.molecules)
-    molecules = "1 molecule" if n_molecules == 1 else f"{n_molecules} molecules"
-    size = f"{molecules}, {evaluation.n_frames} frames"
+    size = f"{counted(n_molecules, 'molecule')}, {counted(evaluation.n_frames, 'frame')}"
     return f"{title}: {size}\nreference: {level}"
 
 

@@ -18,8 +18,10 @@ from isthmus.evaluate.bundle import bundle, can_be_bundled, terms_of
 from isthmus.forcefield.binding import EXPLICIT_PAIRS, bind_parameterization
 from isthmus.forcefield.check import check_positions
 from isthmus.forcefield.forcefield import ForceField
+from isthmus.networks.bound import DENSE
 from isthmus.parameters.graph.source import GraphSource
 from isthmus.parameters.parameterization import Parameterization
+from isthmus.parameters.source import NoParameters
 
 __all__ = ["Model", "Prediction", "Progress", "Refusal", "predict"]
 
@@ -28,6 +30,9 @@ _PAIRS: Final = 40_000
 
 _PAIR_FRAMES: Final = 1_000_000
 """Pairs of atoms times frames evaluated together"""
+
+_NETWORK_PAIR_FRAMES: Final = 150_000
+"""The same for networks, which keep hundreds of numbers for each pair"""
 
 Model: TypeAlias = ForceField | Callable[[Entry], ForceField]
 """A force field for any molecule, or what gives the one for a molecule"""
@@ -141,7 +146,7 @@ def _parameterised(
     chunk = [i for i in chunk if i not in refused]
     together = (
         isinstance(force_field, ForceField)
-        and isinstance(force_field.source, GraphSource)
+        and isinstance(force_field.source, (GraphSource, NoParameters))
         and all(entries[i].box is None for i in chunk)
     )
     if together and len(chunk) > 1:
@@ -169,7 +174,8 @@ def _grouped(tasks: Sequence[_Task], entries: Sequence[Entry]) -> list[list[_Tas
     groups: dict[object, list[_Task]] = {}
     for task in tasks:
         item = task.parameterization
-        large = len(task.indices) == 1 and item.n_atoms > EXPLICIT_PAIRS
+        most = DENSE if item.networks else EXPLICIT_PAIRS
+        large = len(task.indices) == 1 and item.n_atoms > most
         boxed = any(entries[i].box is not None for i in task.indices)
         if large or boxed or not can_be_bundled(item):
             groups[task.indices] = [replace(task, alone=True)]
@@ -180,7 +186,7 @@ def _grouped(tasks: Sequence[_Task], entries: Sequence[Entry]) -> list[list[_Tas
 
 def _bound(item: Parameterization, entry: Entry, precision: str) -> Prediction | Refusal:
     """One molecule by a potential of its own."""
-    sees_box = any(group.periodic for group in item.pair_groups)
+    sees_box = bool(item.networks) or any(group.periodic for group in item.pair_groups)
     if entry.box is not None and not sees_box:
         return Refusal(
             "its frames are in a box, which this force field would not see: evaluate it on "
@@ -216,7 +222,11 @@ def _together(
     program = bundle([task.parameterization for task in group], sizes, precision=precision)
     n_pairs = sum(entry.n_atoms**2 // 2 for _, entry in chosen)
     most = max(entry.n_frames for _, entry in chosen)
-    n_blocks = max(1, -(-most * max(n_pairs, 1) // _PAIR_FRAMES))
+    limit = _PAIR_FRAMES
+    if group[0].parameterization.networks:
+        n_pairs = len(chosen) * max(entry.n_atoms for _, entry in chosen) ** 2
+        limit = _NETWORK_PAIR_FRAMES
+    n_blocks = max(1, -(-most * max(n_pairs, 1) // limit))
     size = -(-most // n_blocks)
     # Every block has as many frames, so that the program is compiled once; short ones are filled.
     energies = {i: np.zeros(entry.n_frames) for i, entry in chosen}

@@ -49,7 +49,12 @@ def bind_parameterization(
         dataclasses.replace(group, method=_resolved(group.method, parameterization.box))
         for group in parameterization.pair_groups
     )
-    parameterization = dataclasses.replace(parameterization, pair_groups=groups)
+    # A network sees whatever box there is
+    networks = tuple(
+        dataclasses.replace(network, periodic=parameterization.box is not None)
+        for network in parameterization.networks
+    )
+    parameterization = dataclasses.replace(parameterization, pair_groups=groups, networks=networks)
     explicit = [g for g in groups if _is_explicit(g, parameterization.n_atoms)]
     summed = tuple(g for g in groups if not _is_explicit(g, parameterization.n_atoms))
     with jax.enable_x64(precision == "float64"):

@@ -6,6 +6,7 @@
 | `design` | the design as TOML, for people and for loading |
 | `source` | where the numbers come from, as plain data (`isthmus.forcefield.records`) |
 | `units` | of all numbers |
+| `networks` | elements, scale and weights of the networks of the design, if it has any |
 | `provenance` | JSON: the version of Isthmus, and what the caller says about the numbers |
 | `sha256` | of all the above and of every tensor |
 
@@ -28,6 +29,7 @@ from isthmus.designs.schema import parse_design
 from isthmus.errors import DesignError, FormulaError, InputError
 from isthmus.files import replacing
 from isthmus.forcefield.forcefield import ForceField
+from isthmus.forcefield.network_records import decode_networks, encode_networks
 from isthmus.forcefield.records import decode, encode
 from isthmus.parameters.source import Source
 
@@ -91,6 +93,8 @@ def save_force_field(
     }
     if not _is_its_text(force_field.design):
         header["design_record"] = json.dumps(encode(force_field.design, tensors, name="design"))
+    if force_field.networks:
+        header["networks"] = json.dumps(encode_networks(force_field.networks, tensors))
     header["sha256"] = _digest(header, tensors)
     write_tensors(path, tensors, header)
 
@@ -124,12 +128,13 @@ def read_saved(path: str | Path) -> SavedForceField:
     try:
         design = _design(header)
         source = decode(json.loads(header["source"]), tensors)
+        networks = decode_networks(design, json.loads(header.get("networks", "[]")), tensors)
         provenance = json.loads(header["provenance"])
     except (InputError, DesignError, FormulaError, ValueError) as error:
         raise InputError(f"'{path}' holds no force field that can be read: {error}") from error
     if not isinstance(source, Source):
         raise InputError(f"'{path}' holds no source of parameters: save the force field anew")
-    return SavedForceField(ForceField(design, source), provenance)
+    return SavedForceField(ForceField(design, source, networks), provenance)
 
 
 def _provenance(given: Mapping[str, Any]) -> str:

@@ -1,5 +1,9 @@
 """Force fields: a design and the source of its numbers."""
 
+import dataclasses
+from collections.abc import Iterable
+from typing import Final
+
 import equinox as eqx
 from jaxtyping import ArrayLike
 
@@ -9,14 +13,19 @@ from isthmus.designs.schema import find_design, preset
 from isthmus.errors import InputError
 from isthmus.forcefield.binding import bind_parameterization
 from isthmus.forcefield.potential import Potential
+from isthmus.networks.bound import BoundNetwork
+from isthmus.networks.trained import TrainedNetwork, atoms_of, molecular_charges
 from isthmus.parameters.free import initial_values, random_values
 from isthmus.parameters.graph.source import GraphSettings, GraphSource
 from isthmus.parameters.mmff_source import MMFFSource
 from isthmus.parameters.parameterization import Parameterization
-from isthmus.parameters.source import FreeSource, Source
+from isthmus.parameters.source import FreeSource, NoParameters, Source
 from isthmus.terms.nonbonded_method import NonbondedMethod
 
-__all__ = ["NO_CUTOFF", "ForceField", "check_topology"]
+__all__ = ["NO_CUTOFF", "ORGANIC", "ForceField", "check_topology"]
+
+ORGANIC: Final = (1, 6, 7, 8, 9, 15, 16, 17, 35, 53)
+"""Elements of most organic molecules"""
 
 NO_CUTOFF = NonbondedMethod()
 
@@ -27,13 +36,15 @@ class ForceField(eqx.Module):
     Attributes:
         design: the terms.
         source: where their parameters come from.
+        networks: one for each network of the design, in that order.
     """
 
     design: Design = eqx.field(static=True)
     source: Source
+    networks: tuple[TrainedNetwork, ...] = ()
 
     def __repr__(self) -> str:
-        terms = ", ".join(term.name for term in self.design.terms)
+        terms = ", ".join(term.name for term in (*self.design.terms, *self.design.networks))
         return f"ForceField({self.design.name!r}, {type(self.source).__name__}: {terms})"
 
     @classmethod
@@ -53,23 +64,33 @@ class ForceField(eqx.Module):
         check_topology(topology)
         if isinstance(design, str):
             design = find_design(design)
+        elements = tuple(topology.atomic_numbers.tolist())
+        networks = _networks(design, elements, random_seed or 0)
         if random_seed is None:
-            return cls(design, FreeSource(initial_values(design, topology), topology.digest))
-        values = random_values(design, topology, seed=random_seed)
-        return cls(design, FreeSource(values, topology.digest))
+            values = initial_values(design, topology)
+        else:
+            values = random_values(design, topology, seed=random_seed)
+        return cls(design, FreeSource(values, topology.digest), networks)
 
     @classmethod
     def graph(
-        cls, design: Design | str, *, seed: int = 0, settings: GraphSettings | None = None
+        cls,
+        design: Design | str,
+        *,
+        seed: int = 0,
+        settings: GraphSettings | None = None,
+        elements: Iterable[int] = ORGANIC,
     ) -> "ForceField":
         """Parameters from a network on the molecular graph, for any molecule; not trained.
 
-        Before training, every parameter is at its default or prior.
+        Before training, every parameter is at its default or prior, and networks over atoms and
+        their neighbours give energies near 0.
 
         Args:
             design: a design, the name of a preset, or the path of a TOML file.
             seed: of the random weights.
-            settings: sizes of the network.
+            settings: sizes of the network on the graph.
+            elements: atomic numbers that networks over atoms and their neighbours know.
 
         Raises:
             DesignError, FormulaError: the design is wrong, or has parameters that no network on
@@ -77,7 +98,10 @@ class ForceField(eqx.Module):
         """
         if isinstance(design, str):
             design = find_design(design)
-        return cls(design, GraphSource.create(design, seed=seed, settings=settings))
+        source = NoParameters()
+        if design.terms:
+            source = GraphSource.create(design, seed=seed, settings=settings)
+        return cls(design, source, _networks(design, tuple(elements), seed))
 
     @classmethod
     def mmff(cls, variant: str = "MMFF94") -> "ForceField":
@@ -93,7 +117,15 @@ class ForceField(eqx.Module):
             InputError: the source has no numbers for this topology.
         """
         check_topology(topology)
-        return self.source.parameterise(self.design, topology, nonbonded)
+        found = self.source.parameterise(self.design, topology, nonbonded)
+        if not self.networks:
+            return found
+        charges = molecular_charges(topology)
+        bound = tuple(
+            BoundNetwork(one, atoms_of(one.elements, topology.atomic_numbers, charges))
+            for one in self.networks
+        )
+        return dataclasses.replace(found, networks=bound)
 
     def bind(
         self,
@@ -116,6 +148,10 @@ class ForceField(eqx.Module):
         """
         parameterization = self.parameterise(topology, nonbonded=nonbonded)
         return bind_parameterization(parameterization, precision=precision, box=box)
+
+
+def _networks(design: Design, elements: tuple[int, ...], seed: int) -> tuple[TrainedNetwork, ...]:
+    return tuple(TrainedNetwork.create(term, elements, seed=seed) for term in design.networks)
 
 
 def check_topology(topology: object) -> None:

@@ -16,6 +16,7 @@ from isthmus.errors import InputError
 from isthmus.forcefield.check import check_box_argument, check_positions, check_whole
 from isthmus.forcefield.report import Report
 from isthmus.geometry.neighbours import NeighbourList, build_neighbours
+from isthmus.networks.bound import BoundNetwork
 from isthmus.parameters.parameterization import Parameterization
 from isthmus.terms.bound import Evaluator
 from isthmus.terms.nonbonded import PairGroup
@@ -65,12 +66,17 @@ class Potential(eqx.Module):
     @property
     def needs_neighbours(self) -> bool:
         """Whether energies inside `jax.jit` need a neighbour list."""
-        return any(group.needs_neighbours for group in self.pair_groups)
+        return any(one.needs_neighbours for one in self.listed)
+
+    @property
+    def listed(self) -> tuple[PairGroup | BoundNetwork, ...]:
+        """All that neighbour lists are for, in the order of the lists."""
+        return (*self.pair_groups, *self.parameterization.networks)
 
     def neighbours(
         self, positions: ArrayLike, box: ArrayLike | None = None, *, skin: float = SKIN
     ) -> tuple[NeighbourList | None, ...]:
-        """Neighbour lists for `energy`, one for each pair group that needs one.
+        """Neighbour lists for `energy`, one for each pair group or network that needs one.
 
         Args:
             positions: (atoms, 3) [nm].
@@ -88,14 +94,15 @@ class Potential(eqx.Module):
             return tuple(
                 build_neighbours(
                     placed,
-                    cell if group.periodic else None,
-                    cutoff=group.method.cutoff or 0.0,
+                    cell if one.periodic else None,
+                    cutoff=one.cutoff,
                     skin=skin,
-                    exclusions=np.asarray(group.exclusions),
+                    exclusions=np.asarray(one.exclusions),
+                    back=isinstance(one, BoundNetwork),
                 )
-                if group.needs_neighbours
+                if one.needs_neighbours
                 else None
-                for group in self.pair_groups
+                for one in self.listed
             )
 
     def energy(
@@ -198,11 +205,11 @@ class Potential(eqx.Module):
             placed[item.virtual_sites.sites] = True
         check_positions(host, placed=placed, solid=item.masses > 0)
         cell = self.parameterization.box if box is None else np.asarray(box, dtype=np.float64)
-        cutoffs = [g.method.cutoff for g in self.pair_groups if g.periodic and g.method.cutoff]
+        cutoffs = [one.cutoff for one in self.listed if one.periodic and one.needs_neighbours]
         check_box_argument(
             cell,
             cutoffs=cutoffs,
-            needed=any(g.periodic for g in self.pair_groups),
+            needed=any(one.periodic for one in self.listed),
         )
         if cell is not None:
             for bound in item.terms:
@@ -233,10 +240,20 @@ def _totals(potential: Potential, positions: Array, box, neighbours) -> dict[str
     """Energy of each term for positions (3, atoms, *conformers)."""
     positions = _placed_columns(potential, positions)
     result = _bonded_totals(potential, positions, box)
-    lists = neighbours or (None,) * len(potential.pair_groups)
-    for group, pairs in zip(potential.pair_groups, lists, strict=True):
-        result |= _each(lambda x, g=group, p=pairs: g.energies(x, box, p), positions)
+    lists = neighbours or (None,) * len(potential.listed)
+    for one, pairs in zip(potential.listed, lists, strict=True):
+        if isinstance(one, BoundNetwork):
+            result |= _network_energy(one, positions, box, pairs)
+        else:
+            result |= _each(lambda x, g=one, p=pairs: g.energies(x, box, p), positions)
     return result
+
+
+def _network_energy(network: BoundNetwork, positions: Array, box, pairs) -> dict[str, Array]:
+    """All conformers at once where no lists are needed: products of larger matrices."""
+    if pairs is None:
+        return {network.name: network.energy(positions, box, None)}
+    return {network.name: _each(lambda x: network.energy(x, box, pairs), positions)}
 
 
 def _bonded_totals(potential: Potential, positions: Array, box) -> dict[str, Array]:
@@ -281,15 +298,17 @@ def _energy_and_forces(potential, positions, box, neighbours):
     placed, pull_sites = jax.vjp(lambda x: _placed_columns(potential, x), columns)
     listed = [
         (group, lists)
-        for group, lists in zip(potential.pair_groups, neighbours, strict=True)
-        if lists is not None
+        for group, lists in zip(potential.listed, neighbours, strict=True)
+        if lists is not None and isinstance(group, PairGroup)
     ]
 
     def others(x):
         totals = _bonded_totals(potential, x, box)
-        for group, lists in zip(potential.pair_groups, neighbours, strict=True):
-            if lists is None:
-                totals |= group.energies(x, box, None)
+        for one, lists in zip(potential.listed, neighbours, strict=True):
+            if isinstance(one, BoundNetwork):
+                totals |= _network_energy(one, x, box, lists)
+            elif lists is None:
+                totals |= one.energies(x, box, None)
         beyond = [e for group, _ in listed for e in group.reciprocal_energies(x, box).values()]
         return sum([*totals.values(), *beyond], jnp.zeros((), x.dtype))
 

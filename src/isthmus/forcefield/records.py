@@ -28,7 +28,7 @@ from isthmus.parameters.graph.source import GraphSettings, GraphSource
 from isthmus.parameters.mmff_source import MMFFSource
 from isthmus.parameters.origin import Origin
 from isthmus.parameters.parameterization import Constraints, Parameterization
-from isthmus.parameters.source import FreeSource, TableSource
+from isthmus.parameters.source import FreeSource, NoParameters, TableSource
 from isthmus.terms.bound import BoundCoordinate, BoundTerm
 from isthmus.terms.cmap import Cmap
 from isthmus.terms.dispersion import DispersionCorrection
@@ -70,6 +70,7 @@ RECORDS: Final[Mapping[str, type]] = {
         MLP,
         MMFFSource,
         MessageLayer,
+        NoParameters,
         NonbondedMethod,
         Origin,
         OutOfPlaneSites,
@@ -137,7 +138,10 @@ def _record(name: Any, fields: Any, tensors: Mapping[str, np.ndarray]) -> Any:
     record = RECORDS.get(name) if isinstance(name, str) else None
     if record is None:
         raise InputError(f"unknown record {str(name)[:60]!r}; known are {', '.join(RECORDS)}")
-    wanted = {field.name for field in dataclasses.fields(record)}
-    if not isinstance(fields, dict) or fields.keys() != wanted:
+    known = dataclasses.fields(record)
+    wanted = {field.name for field in known}
+    # Fields that came later have defaults, which older files stand for
+    needed = {field.name for field in known if field.default is dataclasses.MISSING}
+    if not isinstance(fields, dict) or not needed <= fields.keys() <= wanted:
         raise InputError(f"record {name} needs exactly the fields {', '.join(sorted(wanted))}")
     return record(**{key: decode(entry, tensors) for key, entry in fields.items()})

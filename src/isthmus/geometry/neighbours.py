@@ -24,7 +24,7 @@ from scipy.sparse import coo_array
 from isthmus.errors import InputError
 from isthmus.geometry.box import check_box, check_cutoff, inverse_box, minimum_image
 
-__all__ = ["NeighbourList", "all_pairs", "build_neighbours", "is_stale"]
+__all__ = ["NeighbourList", "all_pairs", "build_neighbours", "is_stale", "places_back"]
 
 # Widths are multiples of this, and leave this fraction for the rows to grow.
 _WIDTH_STEP = 8
@@ -40,6 +40,8 @@ class NeighbourList(eqx.Module):
         rows: (atoms, width) atom indices, in no order that means anything; padded with the atom
             that the row belongs to.
         n_pairs: number of pairs; each stands in two rows [1].
+        back: for each place of `rows`, the flat place where the same pair stands in the row of
+            the neighbour, 0 for padding; None where it was not asked for.
         positions: positions the list was built for [nm].
         box: box the list was built for [nm], or None.
         cutoff: interaction cutoff [nm].
@@ -48,6 +50,7 @@ class NeighbourList(eqx.Module):
 
     rows: Int[Array, "atoms width"]
     n_pairs: Int[Array, ""]
+    back: Int[Array, "atoms width"] | None
     positions: Float[Array, "atoms 3"]
     box: Float[Array, "3 3"] | None
     cutoff: float = eqx.field(static=True)
@@ -72,6 +75,7 @@ def build_neighbours(
     skin: float,
     exclusions: Int[np.ndarray, "exclusions 2"],
     width: int | None = None,
+    back: bool = False,
 ) -> NeighbourList:
     """Neighbour list of `positions` [nm] in `box` [nm]; runs on the host.
 
@@ -82,6 +86,7 @@ def build_neighbours(
         skin: extra reach [nm]; the list stays valid until an atom has moved by skin/2.
         exclusions: pairs of atoms that never interact, in any order, repeats allowed.
         width: columns of the rows, usually `previous.width`; None to choose one.
+        back: whether to say where each pair stands in its other row.
 
     Raises:
         InputError: positions that are not finite, a box that is not in reduced form or smaller
@@ -96,11 +101,28 @@ def build_neighbours(
     return NeighbourList(
         rows=jnp.asarray(rows),
         n_pairs=jnp.asarray(len(first) - taken_out, dtype=jnp.int32),
+        back=jnp.asarray(places_back(rows)) if back else None,
         positions=jnp.asarray(positions),
         box=None if box is None else jnp.asarray(box),
         cutoff=float(cutoff),
         skin=float(skin),
     )
+
+
+def places_back(rows: Int[np.ndarray, "atoms width"]) -> Int[np.ndarray, "atoms width"]:
+    """For each place (i, k) that holds atom j, the flat place that holds i in the row of j.
+
+    Args:
+        rows: of a `NeighbourList`; 0 is given for its padding.
+    """
+    first, column = np.nonzero(rows != np.arange(len(rows), dtype=rows.dtype)[:, None])
+    second = rows[first, column]
+    # Sorted by (first, second) and by (second, first), a pair and its reverse stand at one place
+    forth, reverse = np.lexsort((second, first)), np.lexsort((first, second))
+    places = np.zeros(rows.shape, np.int32)
+    flat = first * rows.shape[1] + column
+    places[first[forth], column[forth]] = flat[reverse]
+    return places
 
 
 def is_stale(

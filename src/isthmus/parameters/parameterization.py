@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float, Int
 
+from isthmus.networks.bound import BoundNetwork
 from isthmus.parameters.origin import Origin
 from isthmus.terms.bound import BoundCoordinate, BoundTerm
 from isthmus.terms.nonbonded import PairGroup
@@ -42,6 +43,7 @@ class Parameterization(eqx.Module):
         virtual_sites: particles whose positions follow from others.
         constraints: fixed distances; recorded, not part of the energy.
         box: default cell vectors [nm], or None.
+        networks: energies that networks over atoms and their neighbours give.
         origin: which force of another engine each term came from; None for designs of our own.
     """
 
@@ -53,6 +55,7 @@ class Parameterization(eqx.Module):
     virtual_sites: VirtualSites | None = None
     constraints: Constraints | None = None
     box: Float[np.ndarray, "3 3"] | None = None
+    networks: tuple[BoundNetwork, ...] = ()
     origin: Origin | None = eqx.field(static=True, default=None)
 
     def __repr__(self) -> str:
@@ -70,4 +73,5 @@ class Parameterization(eqx.Module):
             *(t.term.name for t in self.terms),
             *(t.term.name for group in self.pair_groups for t in group.terms),
             *(s.name for s in self.specials),
+            *(n.name for n in self.networks),
         )

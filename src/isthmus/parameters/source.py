@@ -20,7 +20,7 @@ from isthmus.parameters.instantiate import instantiate
 from isthmus.parameters.parameterization import Parameterization
 from isthmus.terms.nonbonded_method import NonbondedMethod
 
-__all__ = ["FreeSource", "Source", "TableSource"]
+__all__ = ["FreeSource", "NoParameters", "Source", "TableSource"]
 
 
 class Source(eqx.Module):
@@ -35,6 +35,16 @@ class Source(eqx.Module):
         Raises:
             InputError: the source has no numbers for this topology.
         """
+
+
+class NoParameters(Source):
+    """For designs whose energies are networks alone."""
+
+    def parameterise(
+        self, design: Design, topology: Topology, method: NonbondedMethod
+    ) -> Parameterization:
+        """See `Source.parameterise`."""
+        return instantiate(design, topology, {}, method=method)
 
 
 class FreeSource(Source):

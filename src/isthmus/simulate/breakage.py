@@ -11,13 +11,18 @@ from jaxtyping import Float
 from isthmus.chemistry.elements import element_symbols
 from isthmus.chemistry.topology import Topology
 from isthmus.simulate.record import Engine, Record
+from isthmus.words import counted
 
-__all__ = ["Breakage", "Watch", "bond_lengths", "find_breakage"]
+__all__ = ["Breakage", "Watch", "bond_lengths", "find_breakage", "longest_bonds"]
 
-_STRETCH: Final = 2.0
-"""Times its length at the start: a bond that long is broken"""
+_STRETCH: Final = 1.5
+"""Times its length at the start: a bond that long is broken. At 1.5 a bond between atoms of organic
+molecules, as Morse's curve, has taken up 0.6 of its dissociation energy, some 20 kT at 1200 K: no
+thermal motion leads there, and from there it goes on. Larger factors see the same breaks later,
+with more of the run spoilt"""
 _HYDROGEN: Final = 0.25
-"""A bond of hydrogen that long is broken [nm]"""
+"""A bond of hydrogen that long is broken [nm]; 1.5 times their length is little for these, which
+are short, and swing the furthest: this is what mlipaudit takes"""
 _TIMES: Final = 10.0
 _ABOVE: Final = 1000.0
 """A temperature is beyond reason above `_TIMES` times what it should be plus this [K]: far outside
@@ -72,9 +77,7 @@ class Watch:
         """
         self._topology = topology
         self.lengths = lengths
-        self._longest = _STRETCH * lengths
-        hydrogen = (topology.atomic_numbers[topology.bonds] == 1).any(axis=1)
-        self._longest[:, hydrogen] = np.minimum(self._longest[:, hydrogen], _HYDROGEN)
+        self._longest = longest_bonds(topology, lengths)
         self._hottest = _TIMES * temperature + _ABOVE
 
     def problem(self, record: Record) -> tuple[int, str, tuple[int, ...]] | None:
@@ -111,7 +114,7 @@ class Watch:
         atoms = tuple(int(atom) for atom in found[found[:, 0] == replica, 1])
         return (
             replica,
-            f"coordinates of {len(atoms)} atoms are not finite numbers (first: "
+            f"coordinates of {counted(len(atoms), 'atom')} are not finite numbers (first: "
             f"{self.named(atoms[:3])})",
             atoms,
         )
@@ -138,6 +141,19 @@ class Watch:
             residue = topology.residue_idx[atom]
             text += f", {topology.residue_names[residue]} {topology.residue_ids[residue]}"
         return text + ")"
+
+
+def longest_bonds(
+    topology: Topology, lengths: Float[np.ndarray, "*replicas bonds"]
+) -> Float[np.ndarray, "*replicas bonds"]:
+    """The length beyond which each bond is broken [nm]: the rule of runs and of checks.
+
+    Args:
+        topology: of one replica.
+        lengths: that the bonds should have [nm].
+    """
+    hydrogen = (topology.atomic_numbers[topology.bonds] == 1).any(axis=1)
+    return np.where(hydrogen, _HYDROGEN, _STRETCH * lengths)
 
 
 def bond_lengths(topology: Topology, record: Record) -> Float[np.ndarray, "replicas bonds"]:

@@ -16,12 +16,21 @@ import numpy as np
 from isthmus.errors import InputError
 from isthmus.forcefield.file import write_tensors
 
-__all__ = ["RunCheckpoint", "read_run_checkpoint", "write_run_checkpoint"]
+__all__ = [
+    "RunCheckpoint",
+    "identity",
+    "read_run_checkpoint",
+    "refuse_other_run",
+    "write_run_checkpoint",
+]
 
 _FORMAT: Final = "isthmus simulation checkpoint 1"
 _ENGINE: Final = "engine."
 _LENGTHS: Final = "lengths"
 _ANEW: Final = "start anew with --overwrite"
+_IS: Final = "is"
+_CALLED: Final = "called"
+_LONGEST: Final = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +50,16 @@ class RunCheckpoint:
     sizes: Mapping[str, int]
     lengths: np.ndarray
     state: Mapping[str, np.ndarray]
+
+
+def identity(what: str, *, called: str) -> dict[str, str]:
+    """Of a part of a run that is recognised by one text and shown to people by another.
+
+    Args:
+        what: the part is the same where this is, such as the hash of a file.
+        called: such as the name of the file.
+    """
+    return {_IS: what, _CALLED: called}
 
 
 def write_run_checkpoint(path: Path, checkpoint: RunCheckpoint, run: Mapping[str, Any]) -> None:
@@ -82,6 +101,30 @@ def read_run_checkpoint(path: Path, run: Mapping[str, Any]) -> RunCheckpoint:
     Raises:
         InputError: no checkpoint, a damaged one, or one of another run; says what differs.
     """
+    header, tensors = _read(path)
+    _check_run(path, json.loads(header["run"]), json.loads(json.dumps(dict(run))))
+    progress = json.loads(header["progress"])
+    lengths = tensors.pop(_LENGTHS)
+    state = {name.removeprefix(_ENGINE): tensor for name, tensor in tensors.items()}
+    return RunCheckpoint(progress["step"], progress["frames"], progress["sizes"], lengths, state)
+
+
+def refuse_other_run(path: Path, known: Mapping[str, Any]) -> None:
+    """Before any work is done: a checkpoint of another run, as far as that is known already.
+
+    Args:
+        path: of the file.
+        known: some of what the run is made of.
+
+    Raises:
+        InputError: as `read_run_checkpoint`, for what is known.
+    """
+    found = json.loads(_read(path)[0]["run"])
+    some = {key: found.get(key) for key in known}
+    _check_run(path, some, json.loads(json.dumps(dict(known))))
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -96,11 +139,7 @@ def read_run_checkpoint(path: Path, run: Mapping[str, Any]) -> RunCheckpoint:
         )
     if header.pop("sha256", "") != _digest(header, tensors):
         raise InputError(f"'{path}' is damaged or was edited (its checksum differs): {_ANEW}")
-    _check_run(path, json.loads(header["run"]), json.loads(json.dumps(dict(run))))
-    progress = json.loads(header["progress"])
-    lengths = tensors.pop(_LENGTHS)
-    state = {name.removeprefix(_ENGINE): tensor for name, tensor in tensors.items()}
-    return RunCheckpoint(progress["step"], progress["frames"], progress["sizes"], lengths, state)
+    return header, tensors
 
 
 def _digest(header: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
@@ -114,9 +153,9 @@ def _digest(header: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str
 
 def _check_run(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     different = [
-        f"{key} ({_short(found.get(key))} there, {_short(wanted.get(key))} here)"
+        f"{key} ({_told(found.get(key), wanted.get(key))})"
         for key in sorted(found.keys() | wanted.keys())
-        if found.get(key) != wanted.get(key)
+        if _essence(found.get(key)) != _essence(wanted.get(key))
     ]
     if different:
         raise InputError(
@@ -125,8 +164,29 @@ def _check_run(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) 
         )
 
 
+def _essence(value: Any) -> Any:
+    """What decides whether two parts are the same."""
+    return value.get(_IS) if isinstance(value, Mapping) else value
+
+
+def _told(there: Any, here: Any) -> str:
+    """Two parts that differ; what they are too, where they are called the same."""
+    said = f"{_short(there)} there, {_short(here)} here"
+    if _called(there) == _called(here):
+        said += f": the content is another, {_essence(there)} there, {_essence(here)} here"
+    return said
+
+
 def _short(value: Any) -> str:
     if value is None:
         return "none"
-    text = str(value)
-    return text if len(text) < 40 else f"{text[:37]}..."
+    text = str(_called(value))
+    if len(text) < _LONGEST:
+        return text
+    # Of a path, the end says more
+    ends = isinstance(value, Mapping)
+    return f"...{text[3 - _LONGEST :]}" if ends else f"{text[: _LONGEST - 3]}..."
+
+
+def _called(value: Any) -> Any:
+    return value.get(_CALLED) if isinstance(value, Mapping) else value

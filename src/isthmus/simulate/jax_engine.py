@@ -9,6 +9,7 @@ that is resumed has the same lists.
 from collections.abc import Mapping
 from typing import Any, Final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +36,9 @@ _WORK: Final = 200_000
 _MOST_STEPS: Final = 1000
 _FEWEST_STEPS: Final = 20
 
+_CENTRED_EVERY: Final = 10_000
+"""Steps after which replicas that have wandered off are taken back"""
+
 
 class JaxEngine:
     """Moves replicas with an integrator; an `Engine` of `isthmus.simulate.record`."""
@@ -49,6 +53,7 @@ class JaxEngine:
         seed: int,
         box: Float[np.ndarray, "3 3"] | None = None,
         potential: Potential | None = None,
+        centred: bool = False,
     ) -> None:
         """Draw velocities and compute the first forces.
 
@@ -60,6 +65,9 @@ class JaxEngine:
             seed: of all random numbers.
             box: cell vectors [nm], or None.
             potential: names the terms, for `term_energies`; None: they stay unnamed.
+            centred: compute near the origin, where float32 is finest, whatever way a replica
+                without a box goes; for energies that do not depend on where it is. Records have
+                the whole way.
 
         Raises:
             InputError: several replicas of a surface that needs neighbour lists.
@@ -71,6 +79,8 @@ class JaxEngine:
                 "several only without a cutoff: run them one by one, each with its own seed"
             )
         self._alone = len(positions) == 1
+        self._centred = centred and box is None and not surface.needs_neighbours
+        self._way = np.zeros((len(positions), 1, 3))
         # Before the device rounds it
         self._timestep = float(integrator.timestep)
         self._integrator, self._mechanics = on_device(integrator), mechanics
@@ -105,13 +115,14 @@ class JaxEngine:
         """Move on; see `Engine`."""
         fresh = False
         while n_steps:
+            to_centring = _CENTRED_EVERY - self.step % _CENTRED_EVERY
             chunk = advance(
                 self._integrator,
                 self._key,
                 self._state,
                 self._neighbours,
                 first_step=self.step,
-                n_steps=n_steps,
+                n_steps=min(n_steps, to_centring) if self._centred else n_steps,
             )
             done = int(chunk.steps)
             if done:
@@ -120,10 +131,26 @@ class JaxEngine:
                 self._kinetic, self._conserved = last.kinetic_energy, last.conserved
             self.step += done
             n_steps -= done
+            if self._centred:
+                self._centre()
+                continue
             if n_steps and not self._renewed(fresh=fresh and not done):
                 self.step += n_steps
                 return
             fresh = True
+
+    def _centre(self) -> None:
+        """Take replicas back, at steps that are due; by whole nm, which rounds no distant atom."""
+        if self.step % _CENTRED_EVERY:
+            return
+        positions = self._all(self._state.positions)
+        centres = np.rint(positions.mean(axis=1, keepdims=True, dtype=np.float64))
+        if not centres.any() or not np.isfinite(centres).all():
+            return
+        self._way = self._way + centres
+        moved = (positions - centres.astype(positions.dtype)).reshape(self._state.positions.shape)
+        with jax.enable_x64(self._x64):
+            self._state = eqx.tree_at(lambda s: s.positions, self._state, jnp.asarray(moved))
 
     def _renewed(self, *, fresh: bool) -> bool:
         """New lists for where the atoms are; False, with the reason noted, if they do not help."""
@@ -175,7 +202,7 @@ class JaxEngine:
             conserved=None if self._conserved is None else self._each(self._conserved),
             volume=volume,
             density=density,
-            positions=self._all(state.positions),
+            positions=self._all(state.positions) + self._way.astype(state.positions.dtype),
             velocities=self._all(state.velocities),
             box=box,
         )
@@ -192,6 +219,8 @@ class JaxEngine:
         leaves = jax.tree.leaves(self._state)
         found = {f"state.{index:03d}": np.array(leaf) for index, leaf in enumerate(leaves)}
         found["step"] = np.array(self.step)
+        if self._centred:
+            found["way"] = self._way
         if self._neighbours is not None:
             positions, box = self._built_for
             found["lists.positions"] = positions
@@ -214,6 +243,7 @@ class JaxEngine:
             self._state = jax.tree.unflatten(tree, [jnp.asarray(array) for array in arrays])
         self._kinetic = self._kinetic_energy()
         self.step = int(snapshot["step"])
+        self._way = np.array(snapshot.get("way", np.zeros_like(self._way)))
         self.failure = None
         if self._conserved is not None:
             self._conserved = np.full_like(np.asarray(self._conserved), np.nan)

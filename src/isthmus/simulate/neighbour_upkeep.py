@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.geometry.neighbours import NeighbourList
+from isthmus.geometry.neighbours import NeighbourList, places_back
 from isthmus.simulate.surface import Neighbours
 
 __all__ = ["padded", "widths"]
@@ -45,7 +45,10 @@ def padded(neighbours: Neighbours, room: tuple[int, ...]) -> Neighbours:
         whole = np.repeat(itself, width, axis=1)
         kept = min(width, one.width)
         whole[:, :kept] = rows[:, :kept]
-        return eqx.tree_at(lambda made: made.rows, one, jnp.asarray(whole))
+        made = eqx.tree_at(lambda made: made.rows, one, jnp.asarray(whole))
+        if one.back is None:
+            return made
+        return eqx.tree_at(lambda made: made.back, made, jnp.asarray(places_back(whole)))
 
     return _mapped(enlarge, neighbours)
 

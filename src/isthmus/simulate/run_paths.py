@@ -1,5 +1,6 @@
 """Names of the files of a simulation."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class RunPaths:
             replicas: how many.
 
         Raises:
-            InputError: the folder does not exist.
+            InputError: the folder does not exist, or cannot be written to.
         """
         path = Path(output)
         if str(output).endswith("/") or path.is_dir():
@@ -49,6 +50,8 @@ class RunPaths:
             path = path.with_suffix("")
         if not path.parent.is_dir():
             raise InputError(f"there is no folder '{path.parent}' for '{path.name}': make it first")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise InputError(f"the folder '{path.parent}' cannot be written to: choose another")
 
         def named(end: str) -> Path:
             return path.with_name(path.name + end)

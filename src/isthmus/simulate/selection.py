@@ -39,6 +39,7 @@ def chosen_terms(parameterization: Parameterization, term_names: Sequence[str]) 
         coordinates=tuple(c for c in parameterization.coordinates if c.coordinate.name in used),
         pair_groups=tuple(group for group in groups if group.terms),
         specials=tuple(s for s in parameterization.specials if s.name in names),
+        networks=tuple(n for n in parameterization.networks if n.name in names),
     )
 
 

@@ -111,6 +111,11 @@ class PairGroup(eqx.Module):
         """Whether a neighbour list must be given."""
         return self.method.method != "none"
 
+    @property
+    def cutoff(self) -> float:
+        """How far pairs reach [nm]; 0 without a cutoff."""
+        return self.method.cutoff or 0.0
+
     def energies(
         self,
         positions: Float[Array, "3 atoms"],

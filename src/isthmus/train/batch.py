@@ -16,6 +16,9 @@ from jaxtyping import Array, Float, Int
 from isthmus.data.entry import Entry
 from isthmus.designs.design import Design
 from isthmus.errors import InputError
+from isthmus.networks.neighbourhood import Atoms
+from isthmus.networks.systems import Systems, SystemShape
+from isthmus.networks.trained import TrainedNetwork, molecular_charges
 from isthmus.terms.bound import LaidOut, Layout
 from isthmus.train.structure import (
     ATOM,
@@ -39,6 +42,7 @@ class Batch(eqx.Module):
 
     Attributes:
         structure: of all molecules.
+        systems: the same molecules for networks over atoms and neighbours; None without any.
         positions: components first, frames last [nm].
         forces: [kJ/mol/nm].
         energies: [kJ/mol], with any zero for each molecule.
@@ -49,6 +53,7 @@ class Batch(eqx.Module):
     """
 
     structure: Structure
+    systems: Systems | None
     positions: Float[Array | np.ndarray, "3 atoms frames"]
     forces: Float[Array | np.ndarray, "3 atoms frames"]
     energies: Float[Array | np.ndarray, "molecules frames"]
@@ -122,12 +127,14 @@ class Prepared:
         leaves: arrays of its structure, in the order of `jax.tree.leaves`.
         sizes: rows of each table.
         frames: its labels.
+        atoms: what each network over atoms and neighbours is told of it.
     """
 
     name: str
     leaves: tuple[np.ndarray, ...]
     sizes: Sizes
     frames: Frames
+    atoms: tuple[Atoms, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,15 +145,21 @@ class Plan:
         design: the terms.
         tree: how a structure is put together from its arrays.
         addresses: of these arrays.
+        shape: of molecules for networks over atoms and neighbours; None without any.
     """
 
     design: Design
     tree: jax.tree_util.PyTreeDef  # pyright: ignore[reportInvalidTypeForm]
     addresses: tuple[Address, ...]
+    shape: SystemShape | None = None
 
 
 def prepare(
-    design: Design, entries: Iterable[Entry], *, element_energies: Mapping[int, float] | None = None
+    design: Design,
+    entries: Iterable[Entry],
+    *,
+    element_energies: Mapping[int, float] | None = None,
+    networks: Sequence[TrainedNetwork] = (),
 ) -> tuple[Plan, list[Prepared]]:
     """Entries ready to be put into batches.
 
@@ -155,12 +168,17 @@ def prepare(
         entries: molecules with labels.
         element_energies: by atomic number, from which energies are counted [kJ/mol]; None counts
             from the mean of each molecule.
+        networks: over atoms and their neighbours.
 
     Raises:
-        InputError: no entries, one without frames, or frames in a box.
+        InputError: no entries, one without frames, frames in a box, or an element that a network
+            does not know.
         DesignError: the design has parameters that belong to pairs.
     """
     plan, prepared = None, []
+    entries = tuple(entries)
+    numbers = [entry.topology.atomic_numbers for entry in entries]
+    shape = SystemShape.of(networks, numbers) if entries else None
     for entry in entries:
         _refuse_unfit(entry)
         structure = structure_of(design, entry.topology)
@@ -172,9 +190,12 @@ def prepare(
             numbers = entry.topology.atomic_numbers.tolist()
             # NaN for an element that was not fitted: such an energy is as good as none
             zero = float(sum(element_energies.get(z, np.nan) for z in numbers))
-        prepared.append(Prepared(entry.name, leaves, sizes, Frames.of(entry, zero)))
+        atoms = ()
+        if shape is not None:
+            atoms = shape.atoms(entry.topology.atomic_numbers, molecular_charges(entry.topology))
+        prepared.append(Prepared(entry.name, leaves, sizes, Frames.of(entry, zero), atoms))
         if plan is None:
-            plan = Plan(design, jax.tree.structure(structure), found)
+            plan = Plan(design, jax.tree.structure(structure), found, shape)
     if plan is None:
         raise InputError("there is nothing to train on: give at least one molecule")
     return plan, prepared
@@ -223,7 +244,16 @@ def collate(
         leaves.append(leaf)
     structure = _sized(jax.tree.unflatten(plan.tree, leaves), capacity)
     labels = _labels(molecules, frames, starts[ATOM], (capacity[ATOM], n_molecules, n_frames))
-    return Batch(structure, *labels)
+    systems = None
+    if plan.shape is not None:
+        systems = plan.shape.systems(
+            [m.atoms for m in molecules],
+            [m.sizes[ATOM] for m in molecules],
+            starts[ATOM],
+            n_molecules=n_molecules,
+            spare=capacity[ATOM] - 1,
+        )
+    return Batch(structure, systems, *labels)
 
 
 def _labels(

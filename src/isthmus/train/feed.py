@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from isthmus.data.entry import Entry
-from isthmus.designs.design import Design
+from isthmus.forcefield.forcefield import ForceField
 from isthmus.train.batch import Batch, Plan, Prepared, collate, prepare
 from isthmus.train.labels import refuse_unlabelled, refuse_weights_without_labels
 from isthmus.train.settings import TrainSettings
@@ -38,7 +38,7 @@ class Feed:
     @classmethod
     def of(
         cls,
-        design: Design,
+        force_field: ForceField,
         training: Sequence[Entry],
         validation: Sequence[Entry],
         settings: TrainSettings,
@@ -51,7 +51,10 @@ class Feed:
             DesignError: the design has parameters that belong to pairs.
         """
         entries = (*training, *validation)
-        plan, prepared = prepare(design, entries, element_energies=element_energies)
+        design, networks = force_field.design, force_field.networks
+        plan, prepared = prepare(
+            design, entries, element_energies=element_energies, networks=networks
+        )
         own, others = prepared[: len(training)], prepared[len(training) :]
         refuse_unlabelled(own, settings)
         refuse_weights_without_labels(design, own, settings)

@@ -13,13 +13,13 @@ import numpy as np
 from isthmus.data.entry import Entry
 from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
-from isthmus.parameters.graph.source import GraphSource
 from isthmus.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from isthmus.train.element_energies import fit_element_energies
 from isthmus.train.feed import Feed
 from isthmus.train.optimiser import learning_rate, make_optimiser
 from isthmus.train.result import Metrics, Progress, TrainResult
 from isthmus.train.run_files import RunFiles, append_metrics, keep_metrics
+from isthmus.train.scale import scaled
 from isthmus.train.settings import TrainSettings
 from isthmus.train.static_loss import LossWeights
 from isthmus.train.step import Stepper, TrainState
@@ -78,11 +78,6 @@ def train(
             gradient before there was any model worth keeping.
     """
     settings = settings or TrainSettings()
-    if not isinstance(force_field.source, GraphSource):
-        raise InputError(
-            "only parameters from the graph are trained here, and these come from a "
-            f"{type(force_field.source).__name__}: start from ForceField.graph(design)"
-        )
     loop = _Loop.create(
         force_field, tuple(training), tuple(validation), settings, files, devices or jax.devices()
     )
@@ -132,7 +127,8 @@ class _Loop:
         elements = None
         if settings.energy_zero == "elements":
             elements = fit_element_energies(training)
-        feed = Feed.of(force_field.design, training, validation, settings, elements)
+        force_field = scaled(force_field, training)
+        feed = Feed.of(force_field, training, validation, settings, elements)
         optimiser = make_optimiser(settings.optimiser, clip=settings.clip)
         stepper = Stepper(force_field, optimiser, LossWeights.of(settings), devices)
         in_a_pass = batches_in_a_pass(feed.stream()) / stepper.n_devices
@@ -213,7 +209,7 @@ class _Loop:
             # Nothing could decide: the last weights, which may have been measured all the same
             last = self.history[-1] if self.history else {}
             kept, line = state.average, last if last.get("step") == self.step else {}
-        result = ForceField(self.force_field.design, self.stepper.source(kept))
+        result = self.stepper.force_field(kept)
         return TrainResult(
             result,
             tuple(self.history),

@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 
 from isthmus.designs.design import Design
 from isthmus.geometry.gather import rows_of
-from isthmus.parameters.graph.source import GraphSource
+from isthmus.networks.systems import network_energies
+from isthmus.networks.trained import TrainedNetwork
 from isthmus.train.batch import Batch
 from isthmus.train.static_loss import (
     ChargeErrors,
@@ -24,7 +25,8 @@ from isthmus.train.static_loss import (
     membership,
     static_loss,
 )
-from isthmus.train.structure import ATOM, Rows, Structure, table_of
+from isthmus.train.structure import ATOM, Rows, table_of
+from isthmus.train.trainable import Trainable
 
 __all__ = [
     "Measures",
@@ -34,6 +36,9 @@ __all__ = [
     "errors",
     "loss_and_gradient",
 ]
+
+
+Networks = tuple[TrainedNetwork, ...]
 
 
 class Residuals(eqx.Module):
@@ -65,12 +70,21 @@ class Measures(eqx.Module):
 
 def energies(
     design: Design,
-    structure: Structure,
+    batch: Batch,
     values: Values,
+    networks: Networks,
     positions: Float[Array, "3 atoms frames"],
-    n_molecules: int,
 ) -> Float[Array, "molecules frames"]:
-    """Energy of every molecule in every frame [kJ/mol]."""
+    """Energy of every molecule in every frame [kJ/mol], at positions other than those of a batch.
+
+    Args:
+        design: the formulas.
+        batch: the molecules.
+        values: of every parameter of the formulas.
+        networks: over atoms and their neighbours.
+        positions: of all atoms of the batch [nm].
+    """
+    structure, n_molecules = batch.structure, batch.energies.shape[0]
     numbers = {
         owner: {
             name: _taken(values[gather.owner][gather.parameter], gather.rows)
@@ -83,30 +97,32 @@ def energies(
     for name, energy in found.items():
         table = table_of(design.owners[name])
         by_table[table] = by_table[table] + energy if table in by_table else energy
-    return sum(
+    total = sum(
         (membership(structure, table, n_molecules) @ energy for table, energy in by_table.items()),
         jnp.zeros((n_molecules, positions.shape[2]), positions.dtype),
     )
+    if batch.systems is not None:
+        total += network_energies(networks, batch.systems, positions)
+    return total
 
 
 def energies_and_forces(
-    design: Design, batch: Batch, values: Values
+    design: Design, batch: Batch, values: Values, networks: Networks
 ) -> tuple[Float[Array, "molecules frames"], Float[Array, "3 atoms frames"]]:
     """Energies [kJ/mol] and forces [kJ/mol/nm] of a batch."""
-    n_molecules = batch.energies.shape[0]
 
     def of(x: Array) -> Array:
-        return energies(design, batch.structure, values, x, n_molecules)
+        return energies(design, batch, values, networks, x)
 
     energy, pull = jax.vjp(of, jnp.asarray(batch.positions))
     (gradient,) = pull(jnp.ones_like(energy))
     return energy, -gradient
 
 
-def errors(design: Design, source: GraphSource, batch: Batch) -> Residuals:
+def errors(design: Design, weights: Trainable, batch: Batch) -> Residuals:
     """Errors on a batch."""
-    values = source.values(design, batch.structure.graph)
-    energy, forces = energies_and_forces(design, batch, values)
+    values = weights.values(design, batch.structure.graph)
+    energy, forces = energies_and_forces(design, batch, values, weights.networks)
     error, atoms = _force_errors(batch, forces)
     squares, count = jnp.sum(error * error), 3 * jnp.sum(atoms)
     offsets, known = energy - batch.energies, jnp.asarray(batch.energy_weights)
@@ -114,24 +130,26 @@ def errors(design: Design, source: GraphSource, batch: Batch) -> Residuals:
 
 
 def loss_and_gradient(
-    design: Design, source: GraphSource, batch: Batch, weights: LossWeights
-) -> tuple[Measures, GraphSource]:
-    """Errors on a batch and the gradient of the loss by the weights of the network."""
-    values, to_source = jax.vjp(lambda s: s.values(design, batch.structure.graph), source)
-    energy, forces = energies_and_forces(design, batch, values)
+    design: Design, trainable: Trainable, batch: Batch, weights: LossWeights
+) -> tuple[Measures, Trainable]:
+    """Errors on a batch and the gradient of the loss by the weights of all networks."""
+    networks = trainable.networks
+    values, to_source = jax.vjp(lambda t: t.values(design, batch.structure.graph), trainable)
+    energy, forces = energies_and_forces(design, batch, values, networks)
     measures, slope, direction = _residuals(batch, energy, forces, weights)
     x = jnp.asarray(batch.positions)
 
-    def surrogate(values: Values) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def surrogate(values: Values, networks: Networks) -> tuple[Float[Array, ""], Float[Array, ""]]:
         def of(x: Array) -> Array:
-            return energies(design, batch.structure, values, x, energy.shape[0])
+            return energies(design, batch, values, networks, x)
 
         value, change = jax.jvp(of, (x,), (direction,))
         more = static_loss(design, batch, values, weights)
         return jnp.sum(slope * value) - jnp.sum(change) + more, more
 
-    by_values, more = jax.grad(surrogate, has_aux=True)(values)
+    (by_values, own), more = jax.grad(surrogate, (0, 1), has_aux=True)(values, networks)
     (gradient,) = to_source(by_values)
+    gradient = eqx.tree_at(lambda t: t.networks, gradient, own)
     return eqx.tree_at(lambda m: m.loss, measures, measures.loss + more), gradient
 
 

@@ -14,13 +14,17 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from isthmus.parameters.graph.source import GraphSource
+from isthmus.parameters.source import NoParameters
+from isthmus.train.trainable import Trainable
 
 __all__ = ["Packing", "clip_by_habit", "learning_rate", "make_optimiser"]
 
 Packed = dict[str, Array]
 
 _REST = "rest"
+
+_NARROW = 16
+"""Rows or columns: matrices with fewer hold embeddings, radial bases and outputs"""
 
 _MEMORY = 0.98
 """Of the usual length of a gradient, by step"""
@@ -35,20 +39,20 @@ class Packing:
     """Weights as few arrays: matrices of one shape in a stack, all else in one vector.
 
     An optimiser treats a stack at once, which compiles and runs faster than leaf by leaf.
-    Matrices on features of atoms and bonds, and the last layers of heads, which turn hidden units
-    into parameters, count as vectors.
+    Matrices on features of atoms and bonds, the last layers of heads, which turn hidden units
+    into parameters, and narrow ones count as vectors.
     """
 
-    def __init__(self, source: GraphSource):
-        leaves, self._tree = jax.tree.flatten(source)
+    def __init__(self, weights: Trainable):
+        leaves, self._tree = jax.tree.flatten(weights)
         self._shapes = [np.shape(leaf) for leaf in leaves]
-        ends = {id(leaf) for leaf in _ends(source)}
+        ends = {id(leaf) for leaf in _ends(weights)}
         self._groups = [
             _REST if np.ndim(leaf) < 2 or id(leaf) in ends else " x ".join(map(str, shape[-2:]))
             for leaf, shape in zip(leaves, self._shapes, strict=True)
         ]
 
-    def pack(self, source: GraphSource) -> Packed:
+    def pack(self, source: Trainable) -> Packed:
         """Arrays by group."""
         parts: dict[str, list[Array]] = {}
         for leaf, group in zip(jax.tree.leaves(source), self._groups, strict=True):
@@ -56,7 +60,7 @@ class Packing:
             parts.setdefault(group, []).append(jnp.reshape(leaf, shape))
         return {group: jnp.concatenate(found) for group, found in parts.items()}
 
-    def unpack(self, packed: Packed) -> GraphSource:
+    def unpack(self, packed: Packed) -> Trainable:
         """The weights again."""
         places = dict.fromkeys(packed, 0)
         leaves = []
@@ -68,8 +72,14 @@ class Packing:
         return jax.tree.unflatten(self._tree, leaves)
 
 
-def _ends(source: GraphSource) -> Iterator[Array | np.ndarray]:
+def _ends(weights: Trainable) -> Iterator[Array | np.ndarray]:
     """Matrices where a network begins and ends."""
+    for leaf in jax.tree.leaves(weights.networks):
+        if np.ndim(leaf) > 1 and min(leaf.shape[-2:]) < _NARROW:
+            yield leaf
+    source = weights.source
+    if isinstance(source, NoParameters):
+        return
     yield source.network.embedding.layers[0].weight
     for layer in source.network.layers:
         yield layer.bond.weight

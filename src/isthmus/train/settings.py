@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from isthmus.designs.design import Design
 from isthmus.errors import InputError
 
 __all__ = ["OPTIMISERS", "ZEROS", "TrainSettings"]
@@ -92,6 +93,15 @@ class TrainSettings:
                 raise InputError(f"{name} = {getattr(self, name)}: from 0 up to 1 is wanted")
         if not self.force_weight and not self.energy_weight:
             raise InputError("forces and energies both have weight 0: nothing would be fitted")
+
+    @classmethod
+    def suited(cls, design: Design, **chosen: Any) -> "TrainSettings":
+        """What suits a design, but for what is chosen.
+
+        Networks over atoms and their neighbours learn better from many small steps.
+        """
+        usual: dict[str, Any] = {"molecules": 5, "frames": 2} if design.networks else {}
+        return cls(**(usual | chosen))
 
     @property
     def highest_rate(self) -> float:

@@ -12,11 +12,11 @@ from jaxtyping import Array, Float
 
 from isthmus.designs.design import Design
 from isthmus.forcefield.forcefield import ForceField
-from isthmus.parameters.graph.source import GraphSource
 from isthmus.train.batch import Batch
 from isthmus.train.model import Measures, Residuals, errors, loss_and_gradient
 from isthmus.train.optimiser import Packing
 from isthmus.train.static_loss import LossWeights
+from isthmus.train.trainable import Trainable
 
 __all__ = ["Stepper", "TrainState"]
 
@@ -53,10 +53,10 @@ class Stepper:
         weights: LossWeights,
         devices: Sequence[jax.Device],  # pyright: ignore[reportInvalidTypeForm]
     ):
-        assert isinstance(force_field.source, GraphSource)
         design = force_field.design
-        self._start = force_field.source
-        self._packing = Packing(force_field.source)
+        self._design = design
+        self._start = Trainable.of(force_field)
+        self._packing = Packing(self._start)
         self._optimiser = optimiser
         self._devices = tuple(devices)
         self._mesh = jax.sharding.Mesh(list(self._devices), ("devices",))
@@ -81,9 +81,9 @@ class Stepper:
         state = TrainState(weights, weights, self._optimiser.init(weights))
         return jax.tree.map(jnp.array, state)
 
-    def source(self, packed: Mapping[str, Array | np.ndarray]) -> GraphSource:
-        """Packed weights as a source, on the host."""
-        return jax.tree.map(np.array, self._unpack(dict(packed)))
+    def force_field(self, packed: Mapping[str, Array | np.ndarray]) -> ForceField:
+        """The force field with packed weights, on the host."""
+        return jax.tree.map(np.array, self._unpack(dict(packed))).force_field(self._design)
 
     def step(
         self, state: TrainState, batches: Sequence[Batch], *, rate: float, memory: float
@@ -115,12 +115,12 @@ class Stepper:
         return jax.device_put(stacked, jax.sharding.NamedSharding(self._mesh, along))
 
     def _make_step(self, design: Design, weights: LossWeights) -> Callable:
-        def gradient(source: GraphSource, batch: Batch) -> tuple[Measures, GraphSource]:
-            return loss_and_gradient(design, source, batch, weights)
+        def gradient(trainable: Trainable, batch: Batch) -> tuple[Measures, Trainable]:
+            return loss_and_gradient(design, trainable, batch, weights)
 
-        def on_device(source: GraphSource, batch: Batch) -> tuple[Measures, GraphSource]:
+        def on_device(trainable: Trainable, batch: Batch) -> tuple[Measures, Trainable]:
             own = jax.tree.map(lambda leaf: leaf[0], batch)
-            measures, slope = gradient(source, own)
+            measures, slope = gradient(trainable, own)
             total = jax.lax.psum(measures, "devices")
             total = eqx.tree_at(lambda m: m.loss, total, total.loss / self.n_devices)
             return total, jax.lax.pmean(slope, "devices")

@@ -121,6 +121,10 @@ def recognised(item: Parameterization) -> dict[str, str]:
         raise UnsupportedForceError(
             f"'{special.name}' is none of LAMMPS' class2 styles; export to OpenMM"
         )
+    for network in item.networks:
+        raise UnsupportedForceError(
+            f"'{network.name}' is a network, which is none of LAMMPS' class2 styles"
+        )
     if item.virtual_sites is not None or item.constraints is not None:
         raise UnsupportedForceError(
             "virtual sites and constraints are not written for LAMMPS; export to OpenMM"

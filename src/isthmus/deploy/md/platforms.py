@@ -1,6 +1,6 @@
 """Which of OpenMM's platforms runs a system."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from isthmus.errors import EngineMissingError, InputError
@@ -24,14 +24,16 @@ class Platform:
     Attributes:
         name: of OpenMM.
         properties: for the Context.
+        why: it was chosen, in a few words.
     """
 
     name: str
     properties: dict[str, str]
+    why: str = "as asked for"
 
     def with_properties(self, properties: dict[str, str], *, of: str) -> "Platform":
         """With other properties, if they are those of this platform."""
-        return Platform(self.name, dict(properties)) if of == self.name else self
+        return replace(self, properties=dict(properties)) if of == self.name else self
 
     def handle(self) -> Any:
         """OpenMM's own object."""
@@ -81,11 +83,13 @@ def choose_platform(
             raise EngineMissingError(
                 f"OpenMM has no platform '{name}' here: choose one of {', '.join(known)}"
             )
-        chosen = same[0]
+        chosen, why = same[0], "as asked for"
     else:
         usable = [k for k in _FASTEST_FIRST if k in known]
-        small = not periodic and n_atoms < REFERENCE_ATOMS
-        chosen = "Reference" if small and usable[0] == "CPU" else usable[0]
+        chosen, why = usable[0], f"the fastest of {', '.join(usable)} for it"
+        if chosen == "CPU" and not periodic and n_atoms < REFERENCE_ATOMS:
+            chosen = "Reference"
+            why = f"faster than CPU below {REFERENCE_ATOMS} particles without a box"
     properties = {}
     if chosen in ("CUDA", "HIP", "OpenCL"):
         properties["Precision"] = precision
@@ -93,4 +97,4 @@ def choose_platform(
         properties["DeterministicForces"] = "true"
     if chosen == "CPU" and (deterministic or threads is not None):
         properties["Threads"] = "1" if deterministic else str(threads)
-    return Platform(chosen, properties)
+    return Platform(chosen, properties, why)

@@ -139,6 +139,11 @@ def _check_potential(item: Parameterization) -> None:
         raise UnsupportedForceError(
             f"term '{special.name}' acts on whole systems; leave it out of the molecule's potential"
         )
+    for network in item.networks:
+        raise UnsupportedForceError(
+            f"'{network.name}' is a network over atoms and their neighbours, which no force of "
+            "OpenMM is: leave it out of the molecule's potential"
+        )
 
 
 def _all_terms(item: Parameterization) -> list[BoundTerm]:

@@ -43,6 +43,11 @@ def to_openmm(source: Potential | Parameterization, *, readable: bool = False) -
         UnsupportedForceError: a term that OpenMM cannot say; names it.
     """
     item = source.parameterization if isinstance(source, Potential) else source
+    for network in item.networks:
+        raise UnsupportedForceError(
+            f"'{network.name}' is a network over atoms and their neighbours, which no force of "
+            "OpenMM is: run it there with `isthmus md --engine openmm`, which calls it from Python"
+        )
     system = empty_system(item)
     corrections = [s for s in item.specials if isinstance(s, DispersionCorrection)]
     _check_corrections(item, corrections)

@@ -23,6 +23,7 @@ from isthmus.evaluate.physics.settings import Settings
 from isthmus.evaluate.physics.smoothness import Profile
 from isthmus.evaluate.physics.subject import Subject, evaluate_frames
 from isthmus.units import ANGSTROM
+from isthmus.words import counted
 
 if TYPE_CHECKING:
     from scipy.spatial import KDTree
@@ -224,7 +225,7 @@ def _judged(name: str, profiles: Sequence[Profile], nothing: str) -> Check:
     flips = [profile.n_flips for profile in profiles]
     attracts = [p for p in profiles if not p.forces[-1] > 0]
     worst = int(np.argmax(flips))
-    note = f"{len(profiles)} pairs"
+    note = counted(len(profiles), "pair")
     value = float(flips[worst])
     if attracts:
         note += f"; {attracts[0].scan.name} attracts at {attracts[0].values[-1]:.2f} nm"

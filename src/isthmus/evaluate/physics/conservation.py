@@ -25,6 +25,7 @@ from isthmus.evaluate.physics.settings import TIMESTEP
 from isthmus.evaluate.physics.statistics import slope_of
 from isthmus.evaluate.physics.subject import evaluate_frames
 from isthmus.simulate.surface import Surface
+from isthmus.words import counted
 
 __all__ = ["GROUP", "check_conservation", "judge_drift", "shadow_energies"]
 
@@ -79,7 +80,7 @@ def _drift(laboratory: Laboratory) -> Check:
             goal=2.3e-5,
             unit=_UNIT,
             source=_DRIFT_SOURCE,
-            note=f"{n_lost} of {len(motion.finite)} replicas went to infinity",
+            note=f"{n_lost} of {counted(len(motion.finite), 'replica')} went to infinity",
         )
     kind = "H" if motion.mechanics.constraints is not None else "shadow energy"
     energies = (
@@ -87,9 +88,8 @@ def _drift(laboratory: Laboratory) -> Check:
         if kind == "H"
         else shadow_energies(subject.double, motion)
     )
-    note = (
-        f"{energies.shape[1]} replicas × {motion.times[-1]:.3g} ps, {kind}, {laboratory.arithmetic}"
-    )
+    size = f"{counted(energies.shape[1], 'replica')} × {motion.times[-1]:.3g} ps"
+    note = f"{size}, {kind}, {laboratory.arithmetic}"
     return judge_drift(motion.times, energies / laboratory.per_degree, note=note)
 
 

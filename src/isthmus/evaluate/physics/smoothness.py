@@ -23,6 +23,7 @@ from isthmus.evaluate.physics.scans import Scan, scans_of
 from isthmus.evaluate.physics.settings import Settings
 from isthmus.evaluate.physics.subject import Subject, evaluate_frames
 from isthmus.units import DEGREE, KILOCALORIE
+from isthmus.words import counted
 
 __all__ = ["GROUP", "Profile", "check_smoothness", "profiles_of"]
 
@@ -119,7 +120,7 @@ def _minima(bonds: Sequence[Profile], panels: tuple[Panel, ...]) -> Check:
     if not bonds:
         return not_applicable(GROUP, name, "all bonds are in rings")
     wrong = [profile for profile in bonds if profile.n_minima != 1 or profile.n_flips != 1]
-    note = f"{len(bonds)} bonds, 0.7 to 2 times their length"
+    note = f"{counted(len(bonds), 'bond')}, 0.7 to 2 times their length"
     if wrong:
         first = wrong[0]
         note += f"; {first.scan.name}: {first.n_minima} minima, {first.n_flips} changes of sign"
@@ -129,7 +130,7 @@ def _minima(bonds: Sequence[Profile], panels: tuple[Panel, ...]) -> Check:
         name,
         float(len(wrong)),
         threshold=0.0,
-        unit=f"of {len(bonds)} bonds wrong",
+        unit=f"of {counted(len(bonds), 'bond')} wrong",
         source=_SOURCE,
         note=note,
         panels=panels,
@@ -210,7 +211,7 @@ def _judged_jump(
     profiles: Sequence[Profile],
 ) -> Check:
     worst = int(np.argmax(jumps))
-    note = f"{len(profiles)} scans"
+    note = counted(len(profiles), "scan")
     if jumps[worst] > threshold:
         scan, place = scans[worst], float(low[worst])
         shown = f"{place:.4f} nm" if scan.kind == "bond" else f"{place / DEGREE:.1f}°"

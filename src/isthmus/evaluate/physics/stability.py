@@ -1,7 +1,7 @@
 """Whether molecules stay whole in dynamics: Langevin at each temperature, many replicas.
 
-A replica has broken where a number is not finite, a bond to hydrogen is longer than 0.25 nm, or
-another bond is longer than 1.5 times its length at the minimum. Bonds are looked at in each record.
+A replica has broken where a number is not finite, or a bond is longer than `isthmus md` would bear
+it (`isthmus.simulate.breakage`), measured by the minimum. Bonds are looked at in each record.
 One that breaks fails. That none broke is a verdict only where replicas ran for 100 ps together, so
 that rare events had their chance, and each for 10 ps, so that it left where it came from; otherwise
 the check stays undecided.
@@ -26,17 +26,13 @@ from isthmus.evaluate.physics.check import (
 )
 from isthmus.evaluate.physics.laboratory import Laboratory
 from isthmus.evaluate.physics.motion import Motion
+from isthmus.simulate.breakage import longest_bonds
 from isthmus.units import BOLTZMANN
+from isthmus.words import counted
 
 __all__ = ["GROUP", "Break", "check_stability", "first_break"]
 
 GROUP: Final = "stability"
-HYDROGEN: Final = 0.25
-"""Longest bond to hydrogen [nm]"""
-
-STRETCH: Final = 1.5
-"""Longest other bond, relative to the start"""
-
 _SOURCE: Final = "mlipaudit: no X–H > 2.5 Å"
 WANTED: Final = 100.0
 """Time of all replicas at one temperature below which nothing is said of those that held [ps]"""
@@ -72,7 +68,7 @@ def check_stability(laboratory: Laboratory) -> Iterator[Check]:
         found = first_break(laboratory.subject.molecule.topology, laboratory.start, part)
         each = float(motion.times[-1])
         total = n * each
-        note = f"{n} replicas × {each:.3g} ps = {total:.4g} ps"
+        note = f"{counted(n, 'replica')} × {each:.3g} ps = {total:.4g} ps"
         short = total < WANTED or each < EACH
         if short:
             note += f", and a verdict needs {WANTED:g} ps in all and {EACH:g} ps of each"
@@ -83,7 +79,7 @@ def check_stability(laboratory: Laboratory) -> Iterator[Check]:
             name,
             0.0 if found is None else float(found.n_replicas),
             threshold=0.0,
-            unit=f"of {n} replicas broken",
+            unit=f"of {counted(n, 'replica')} broken",
             source=_SOURCE,
             note=note,
             panels=_panels(part, temperature),
@@ -110,8 +106,7 @@ def first_break(
     """
     first, second = topology.bonds[:, 0], topology.bonds[:, 1]
     lengths = np.linalg.norm(_nearest(start[first] - start[second], motion.box), axis=-1)
-    hydrogen = (topology.atomic_numbers[topology.bonds] == 1).any(axis=1)
-    longest = np.where(hydrogen, HYDROGEN, STRETCH * lengths)
+    longest = longest_bonds(topology, lengths)
     lost: Any = ~np.isfinite(motion.positions).all(axis=3)
     apart = np.where(np.isfinite(motion.positions), motion.positions, 0.0)
     now = np.linalg.norm(_nearest(apart[:, :, first] - apart[:, :, second], motion.box), axis=-1)

@@ -23,6 +23,7 @@ from isthmus.errors import InputError
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.parameters.source import FreeSource
 from isthmus.train.bespoke.blocks import term_blocks
+from isthmus.train.bespoke.limit import Ended, Limit
 from isthmus.train.bespoke.minimise import Problem, Step, minimise
 from isthmus.train.bespoke.normal import Assembler, Target
 from isthmus.train.bespoke.start import starting_values
@@ -105,23 +106,26 @@ class BespokeFit:
     """A fitted force field and how it came about.
 
     Attributes:
-        force_field: the result.
-        history: all trials.
+        force_field: the result: the best of all trials, or the start where there was none.
+        history: all trials; none where the fit was ended before it had measured its start.
         n_parameters: independent numbers that were fitted.
         n_values: values that they stand for; more where symmetry makes some equal.
-        converged: whether the last step gained less than the tolerance.
+        ending: "converged" where the last step gained less than the tolerance; "steps", "time" or
+            "stopped" by what ended it otherwise.
+        seconds: time that the fit took.
     """
 
     force_field: ForceField
     history: tuple[BespokeStep, ...]
     n_parameters: int
     n_values: int
-    converged: bool
+    ending: str
+    seconds: float
 
     @property
-    def seconds(self) -> float:
-        """Time that the fit took."""
-        return self.history[-1].seconds
+    def converged(self) -> bool:
+        """Whether the last step gained less than the tolerance."""
+        return self.ending == "converged"
 
 
 def fit_bespoke(
@@ -131,6 +135,7 @@ def fit_bespoke(
     settings: BespokeSettings | None = None,
     on_step: Callable[[BespokeStep], None] | None = None,
     seconds: float | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> BespokeFit:
     """All parameters of a design, fitted to the frames of one molecule.
 
@@ -140,13 +145,14 @@ def fit_bespoke(
         settings: how it is done.
         on_step: called after every trial; what it raises ends the fit, and the best force field
             so far is in the step that it was given.
-        seconds: no trial begins after so long, compilation included.
+        seconds: limit of time, compilation included; looked at within trials too.
+        stop: asked, as often, whether to end here.
 
     Raises:
         InputError: no labels, a box, more than one molecule, or nothing to fit.
         DesignError, FormulaError: the design is wrong, or has parameters that belong to pairs.
     """
-    begin = time.perf_counter()
+    limit = Limit(time.perf_counter(), seconds, stop)
     settings = settings or BespokeSettings()
     design = find_design(design) if isinstance(design, str) else design
     entries = _entries(data)
@@ -154,34 +160,47 @@ def fit_bespoke(
     positions = np.concatenate([entry.positions for entry in entries])
     start = starting_values(design, topology, positions)
     unknowns = find_unknowns(design, topology, start, tie=settings.tie)
-    targets = tuple(_target(entry, settings) for entry in entries)
-    blocks = term_blocks(design, topology, unknowns.places)
     history: list[BespokeStep] = []
-    converged = False
-    for stage, step in _steps(Assembler(design, topology, blocks, unknowns, targets), settings):
+    ending = "steps"
+
+    def record(stage: str, step: Step) -> None:
         source = FreeSource(unknowns.values(step.unknowns), topology.digest)
-        record = BespokeStep(
-            number=len(history),
-            stage=stage,
-            cost=step.cost,
-            force_rmse=step.found.force_rmse,
-            energy_rmse=step.found.energy_rmse,
-            accepted=step.accepted,
-            seconds=time.perf_counter() - begin,
-            force_field=ForceField(design, source),
+        history.append(
+            BespokeStep(
+                number=len(history),
+                stage=stage,
+                cost=step.cost,
+                force_rmse=step.found.force_rmse,
+                energy_rmse=step.found.energy_rmse,
+                accepted=step.accepted,
+                seconds=limit.used,
+                force_field=ForceField(design, source),
+            )
         )
-        history.append(record)
-        converged = step.converged and (stage == "all frames" or bool(unknowns.linear.all()))
         if on_step is not None:
-            on_step(record)
-        if seconds is not None and record.seconds > seconds:
-            break
+            on_step(history[-1])
+
+    try:
+        limit()
+        blocks = term_blocks(design, topology, unknowns.places)
+        targets = tuple(_target(entry, settings) for entry in entries)
+        equations = Assembler(design, topology, blocks, unknowns, targets, heed=limit)
+        for stage, step in _steps(equations, settings):
+            record(stage, step)
+            if step.converged and (stage == "all frames" or unknowns.linear.all()):
+                ending = "converged"
+            else:
+                limit()
+    except Ended as ended:
+        ending = ended.why
+    at_start = ForceField(design, FreeSource(unknowns.values(unknowns.at_start), topology.digest))
     return BespokeFit(
-        history[-1].force_field,
+        history[-1].force_field if history else at_start,
         tuple(history),
         n_parameters=unknowns.n_unknowns,
         n_values=len(unknowns.start),
-        converged=converged,
+        ending=ending,
+        seconds=limit.used,
     )
 
 
@@ -201,7 +220,7 @@ def _steps(equations: Assembler, settings: BespokeSettings) -> Iterator[tuple[st
     stages = [("all frames", equations)]
     if every > 1:
         stages.insert(0, ("some frames", some))
-    at, found = np.zeros(unknowns.n_unknowns), None
+    at, found = unknowns.at_start, None
     if unknowns.linear.any():
         if unknowns.linear.all():
             problem = replace(problem, equations=equations, residuals=equations.residuals)

@@ -6,7 +6,7 @@ force on an atom depends on the unknowns of the clusters that it is in and of th
 JᵀJ is summed atom by atom, over those.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -200,6 +200,7 @@ class Assembler:
         unknowns: what is fitted.
         targets: frames to be reproduced.
         longest: so many frames or fewer are differentiated at a time; None = of the targets.
+        heed: called before every piece of work that takes more than a moment; it may raise.
     """
 
     design: Design
@@ -208,6 +209,7 @@ class Assembler:
     unknowns: Unknowns
     targets: tuple[Target, ...]
     longest: int | None = None
+    heed: Callable[[], None] = lambda: None
 
     def thinned(self, every: int) -> "Assembler":
         """The same for every so many frames only, each of which counts as many times as much.
@@ -251,10 +253,12 @@ class Assembler:
 
     def residuals(self, u: Float[np.ndarray, " unknowns"]) -> float:
         """The cost alone; NaN where the model has no finite number."""
+        self.heed()
         source = FreeSource(self.unknowns.values(u), self.topology.digest)
         potential = ForceField(self.design, source).bind(self.topology, precision="float64")
         cost = 0.0
         for target in self.targets:
+            self.heed()
             found = potential.energy_and_forces(target.positions)
             off = found.energy - target.energies
             known = np.isfinite(target.energies)
@@ -277,6 +281,7 @@ class Assembler:
         energies, forces = np.zeros(size), np.zeros((3, n_atoms, size))
         energies_by, forces_by = np.zeros((n, size)), np.zeros((self._layout.starts[-1], size))
         for item in self._scatters:
+            self.heed()
             found = item.block.derivatives(values, filled)
             energies += found.energies.sum(axis=0)
             for k in range(3):

@@ -61,6 +61,11 @@ class Unknowns:
         return len(self.names)
 
     @property
+    def at_start(self) -> Float[np.ndarray, " unknowns"]:
+        """The unknowns where a fit starts."""
+        return np.zeros(self.n_unknowns)
+
+    @property
     def n_columns(self) -> int:
         """Number of unknowns and shifts: columns of the matrix, in this order."""
         return len(self.names) + len(self.shifts.indptr) - 1

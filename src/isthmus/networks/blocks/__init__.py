@@ -1,0 +1,1 @@
+"""Blocks that networks are put together from; each with its formula and source."""
