@@ -30,6 +30,8 @@ from isthmus.cli.export_system import export_system
 from isthmus.cli.import_system import import_system
 from isthmus.cli.label import label
 from isthmus.cli.md import md
+from isthmus.cli.pick import pick
+from isthmus.cli.race import race
 from isthmus.cli.train import train
 from isthmus.errors import IsthmusError
 
@@ -69,6 +71,10 @@ app.command(
 app.command(
     epilog="Example: `isthmus md model.safetensors ligand.sdf --ns 1 --temperature 300 -o run`"
 )(md)
+app.command(
+    epilog="Example: `isthmus race --data data.h5 --split split.json --rival mmff94 --out race`"
+)(race)
+app.command(epilog="Example: `isthmus pick race --accuracy 1.0 -o model.safetensors`")(pick)
 
 
 def _show_version(wanted: bool) -> bool:

@@ -1,0 +1,1 @@
+"""Rivals: other levels of theory, beside which designs and models race."""

@@ -1,0 +1,162 @@
+"""Entrants made ready: designs are trained, models read, rivals started."""
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from isthmus.designs.schema import find_design
+from isthmus.forcefield.file import read_saved
+from isthmus.forcefield.forcefield import ForceField
+from isthmus.race.course import Course
+from isthmus.race.entrants import Competitor
+from isthmus.race.record import Entrant, TrainingRun
+from isthmus.race.rivals.named import force_field_of, make_caller
+from isthmus.race.runners import CalledRunner, OurRunner, Runner
+from isthmus.race.settings import RaceSettings
+from isthmus.race.training import Trained, n_parameters, source_of, train_design
+
+__all__ = ["MODELS", "Started", "started", "training_command"]
+
+MODELS: Final = "models"
+"""Folder of the models, in that of the race"""
+
+
+@dataclass(frozen=True, eq=False)
+class Started:
+    """An entrant ready to be measured; the other attributes are those of `Entrant`."""
+
+    runner: Runner
+    description: str
+    models: tuple[str, ...] = ()
+    n_parameters: int | None = None
+    training: TrainingRun | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def started(
+    competitor: Competitor,
+    course: Course,
+    settings: RaceSettings,
+    folder: Path,
+    *,
+    known: Entrant,
+    stop: Callable[[], bool],
+    heed: Callable[[float], None] = lambda _share: None,
+) -> Started:
+    """Make an entrant ready.
+
+    Args:
+        competitor: who.
+        course: data to train on.
+        settings: time and seeds.
+        folder: of the race; models come into its folder `models`.
+        known: what is known of it: a design that was trained is only read.
+        stop: asked again and again.
+        heed: is told which share of the training is done.
+
+    Raises:
+        IsthmusError: whatever the entrant needs and lacks.
+        Stopped: the race was asked to end.
+    """
+    if competitor.kind == "rival":
+        return _rival(competitor, settings)
+    if competitor.kind == "model":
+        saved = read_saved(competitor.target)
+        level = saved.provenance.get("level_of_theory")
+        told = f"{saved.force_field.design.name}, as saved"
+        text = f"{told}; fitted to {level}" if isinstance(level, str) else told
+        run = saved.provenance.get("run")
+        fitted = run.get("n_parameters") if isinstance(run, Mapping) else None
+        number = fitted if isinstance(fitted, int) else n_parameters(saved.force_field)
+        path = Path(os.path.relpath(competitor.target, folder)).as_posix()
+        return Started(OurRunner((saved.force_field,)), text, (path,), number)
+    if "training" in known.done:
+        paths = [folder / name for name in known.models]
+        runner = OurRunner(tuple(read_saved(path).force_field for path in paths))
+        return Started(
+            runner, known.description, known.models, known.n_parameters, known.training, known.notes
+        )
+    return _trained(competitor, course, settings, folder, stop, heed)
+
+
+def training_command(
+    competitor: Competitor, course: Course, settings: RaceSettings, options: str
+) -> str | None:
+    """The command that trains the first model of a design alone; None for others.
+
+    Args:
+        competitor: who.
+        course: with data to train on.
+        settings: time of training.
+        options: how the data are to be read, as on the command line.
+    """
+    if competitor.kind != "design" or course.record is None:
+        return None
+    source = source_of(find_design(competitor.target), course)
+    return shlex.join(
+        [
+            *("isthmus", "train", competitor.target, course.record.source),
+            *("--source", source, "--time", f"{settings.seconds:g}s", "--seed", "0"),
+            *shlex.split(options),
+            *("-o", f"{_slug(competitor.name)}.safetensors"),
+        ]
+    )
+
+
+def _rival(competitor: Competitor, settings: RaceSettings) -> Started:
+    found = force_field_of(competitor.target)
+    if found is not None:
+        force_field, text = found
+        return Started(OurRunner((force_field,)), text)
+    caller = make_caller(
+        competitor.target, python=competitor.python, timeout=settings.rival_seconds
+    )
+    return Started(CalledRunner(caller), caller.description)
+
+
+def _trained(
+    competitor: Competitor,
+    course: Course,
+    settings: RaceSettings,
+    folder: Path,
+    stop: Callable[[], bool],
+    heed: Callable[[float], None],
+) -> Started:
+    (folder / MODELS).mkdir(exist_ok=True)
+    design = find_design(competitor.target)
+    found: list[tuple[str, Trained]] = []
+    for seed in range(settings.seeds):
+        name = f"{MODELS}/{_slug(competitor.name)}_seed{seed}.safetensors"
+        trained = train_design(
+            competitor.target,
+            course,
+            folder / name,
+            seed=seed,
+            seconds=settings.seconds,
+            stop=stop,
+            heed=lambda share, k=seed: heed((k + share) / settings.seeds),
+        )
+        found.append((name, trained))
+    every = [trained for _, trained in found]
+    force_fields: tuple[ForceField, ...] = tuple(one.force_field for one in every)
+    return Started(
+        OurRunner(force_fields),
+        design.description,
+        tuple(name for name, _ in found),
+        every[0].n_parameters,
+        TrainingRun(
+            seconds=tuple(one.seconds for one in every),
+            compile_s=tuple(one.compile_s for one in every),
+            curves=tuple(one.curve for one in every),
+        ),
+        tuple(dict.fromkeys(one.note for one in every if one.note)),
+    )
+
+
+def _slug(name: str) -> str:
+    """A name as a part of a file name."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._") or "entrant"
