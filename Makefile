@@ -16,7 +16,7 @@ FULL := $(VENV)/.full-$(KEY)
 # Tests run in parallel, on a few processes only: each holds a compiler in memory.
 PYTEST_FLAGS ?= -q -n auto --maxprocesses=4 --dist worksteal
 # Who races in the demo
-DEMO ?= class1 class2 class2plus
+DEMO ?= class1 class2 class2plus moments
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test test-slow test-engine test-all check format clean

@@ -43,16 +43,31 @@ def test_python_blocks_run_in_order(folder: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
+RACE = ("isthmus race ", "isthmus pick ")
+
+
 def test_command_lines_run(folder: Path) -> None:
-    for line in commands():
-        # A few steps show that a command works; the README gives it the time to be of use
-        words = shlex.split(re.sub(r"--time \S+", "--epochs 2", line))[1:]
+    # A few steps show that a command works; the README gives it the time to be of use
+    lines = [line for line in commands() if not line.startswith(RACE)]
+    run(folder, [re.sub(r"--time \S+", "--epochs 2", line) for line in lines])
+
+
+@pytest.mark.slow
+def test_the_race_runs(folder: Path) -> None:
+    lines = [line for line in commands() if line.startswith(RACE)]
+    assert len(lines) == 2
+    run(folder, lines)
+
+
+def run(folder: Path, lines: list[str]) -> None:
+    for line in lines:
+        words = shlex.split(line)[1:]
         result = subprocess.run(
             [sys.executable, "-m", "isthmus", *words],
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         assert result.returncode == 0, f"{line}\n{result.stderr}"
@@ -67,6 +82,6 @@ def test_files_that_it_names_exist() -> None:
 def test_two_commands_set_it_up() -> None:
     # the set-up is the first block of commands; it stays two lines long
     assert blocks("bash")[0].splitlines() == [
-        "make demo   # environment, installation, energies of real input by two engines",
+        "make demo   # environment, installation, a race of five force fields on a real molecule",
         "make test   # the same environment, all checks and tests",
     ]

@@ -5,8 +5,8 @@ a step, not to the optimiser: it comes as an argument, from the progress of the 
 """
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -100,7 +100,7 @@ def make_optimiser(name: str, *, clip: float) -> optax.GradientTransformation:
     if name == "adam":
         return optax.chain(clip_by_habit(clip), optax.adam(1.0))
 
-    def matrices(packed: Packed) -> dict[str, optax.contrib.MuonDimensionNumbers | None]:
+    def matrices(packed: Mapping[str, Any]) -> dict[str, optax.contrib.MuonDimensionNumbers | None]:
         numbers = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=2)
         return {group: None if group == _REST else numbers for group in packed}
 
