@@ -192,6 +192,7 @@ CASES = (
             "moments",
             "moments2",
             "painn",
+            "sake",
             "schnet",
         )
     ),
