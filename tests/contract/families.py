@@ -185,16 +185,7 @@ CASES = (
     Case("graph class2plus", _graph, frozenset({GraphSource})),
     *(
         Case(f"network {design}", partial(_networks, design), frozenset({design, NoParameters}))
-        for design in (
-            "ani",
-            "class2plus-moments",
-            "mace",
-            "moments",
-            "moments2",
-            "painn",
-            "sake",
-            "schnet",
-        )
+        for design in ("moments", "class2plus-moments")
     ),
     Case("paths of five", partial(_text, FIVE_ATOMS), frozenset()),
     Case("external well", partial(_text, WELL), frozenset(), moves=False),

@@ -42,8 +42,17 @@ POSITIONS = np.array(
 )
 NO_PAIRS = np.zeros((0, 2), np.int64)
 
+ALWAYS = ("moments", "painn")
+"""Without messages and with equivariant ones; the others take longer to compile"""
+
 pytestmark = [
-    pytest.mark.parametrize("name", sorted(ARCHITECTURES)),
+    pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow)
+            for name in sorted(ARCHITECTURES)
+        ],
+    ),
     pytest.mark.usefixtures("x64"),
 ]
 

@@ -16,6 +16,7 @@ from isthmus.evaluate.predict import Prediction, predict
 from isthmus.forcefield.file import load_force_field, save_force_field
 from isthmus.forcefield.forcefield import ForceField
 from isthmus.networks import bound
+from isthmus.terms.nonbonded_method import NonbondedMethod
 from isthmus.train.loop import train
 from isthmus.train.staged import left_over, train_networks
 
@@ -93,6 +94,29 @@ def test_a_box_shows_the_nearest_images() -> None:
         boxed.energy(positions, 0.8 * np.eye(3))
 
 
+def test_all_of_a_hybrid_sees_a_box_or_nothing() -> None:
+    molecule = from_smiles("O.O", conformers=1)
+    positions, box = molecule.positions.reshape(-1, 3), 2.5 * np.eye(3)
+    hybrid = made(HYBRID)
+    with pytest.raises(InputError, match="would not: bind it with a cutoff method"):
+        hybrid.bind(molecule.topology, box=box)
+    pme = NonbondedMethod("pme", cutoff=1.0)
+    potential = hybrid.bind(molecule.topology, precision="float64", nonbonded=pme, box=box)
+    moved = positions.copy()
+    moved[np.asarray(molecule.topology.components) == 1] += box[0]
+    np.testing.assert_allclose(potential.energy(moved), potential.energy(positions), atol=1e-6)
+
+
+def test_molecules_of_all_sizes_are_predicted() -> None:
+    """Sorted into rows of about one length, and given back in their order."""
+    force_field = made(PURE)
+    entries = [springs(smiles, n) for smiles, n in (("CCCCCCO", 2), ("O", 9), ("CO", 2), ("N", 1))]
+    for entry, found in zip(entries, predict(force_field, entries), strict=True):
+        assert isinstance(found, Prediction)
+        alone = force_field.bind(entry.topology, precision="float64").energy(entry.positions)
+        np.testing.assert_allclose(found.energies, alone, rtol=1e-10, atol=1e-9)
+
+
 def test_forces_are_slopes_of_the_energy() -> None:
     molecule = from_smiles("CO", conformers=1)
     potential = made(HYBRID).bind(molecule.topology, precision="float64")
@@ -128,8 +152,10 @@ def test_many_molecules_at_once_are_each_by_itself(design: Design) -> None:
         assert isinstance(found, Prediction)
         alone = force_field.bind(entry.topology, precision="float64")
         wanted = alone.energy_and_forces(entry.positions)
-        np.testing.assert_allclose(found.energies, wanted.energy, rtol=1e-4, atol=1e-3)
-        np.testing.assert_allclose(found.forces, wanted.forces, rtol=1e-4, atol=1e-2)
+        # Parameters from the graph are float32 numbers, which depend on what else is in a batch
+        slack = 1e-10 if design is PURE else 1e-4
+        np.testing.assert_allclose(found.energies, wanted.energy, rtol=slack, atol=10 * slack)
+        np.testing.assert_allclose(found.forces, wanted.forces, rtol=slack, atol=100 * slack)
 
 
 @pytest.mark.parametrize("design", [PURE, HYBRID], ids=lambda design: design.name)

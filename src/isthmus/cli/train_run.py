@@ -131,6 +131,7 @@ def _ended(fitted: Fitted, files: "RunFiles", stop: Interruption, *, measured: b
         )
         return 1
     files.checkpoint.unlink(missing_ok=True)
+    files.formulas.unlink(missing_ok=True)
     return 0
 
 
@@ -248,28 +249,26 @@ def _fit_staged(
     Formulas take at most half of the time, networks the rest of it.
     """
     from isthmus.cli.train_free import fit_free
-    from isthmus.forcefield.file import load_force_field, save_force_field
+    from isthmus.forcefield.file import read_saved, save_force_field
     from isthmus.train.staged import train_networks
 
-    formulas_file = files.model.with_suffix(".formulas.safetensors")
-    seconds, took = request.settings.seconds, 0.0
-    if request.resume and files.checkpoint.is_file() and formulas_file.is_file():
-        formulas = load_force_field(formulas_file)
+    seconds = request.settings.seconds
+    if request.resume and files.checkpoint.is_file() and files.formulas.is_file():
+        saved = read_saved(files.formulas)
+        formulas, took = saved.force_field, float(saved.provenance["seconds"])
     else:
         half = None if seconds is None else seconds / 2
         formulas, said, stopped = fit_free(design.formulas, parts.training, seconds=half, stop=stop)
         if stopped:
             raise Stopped
         took = float(said["seconds"])
-        save_force_field(formulas, formulas_file, overwrite=True)
+        provenance = {"seconds": took}
+        save_force_field(formulas, files.formulas, provenance=provenance, overwrite=True)
     if seconds is not None:
         settings = replace(request.settings, seconds=max(seconds - took, seconds / 2))
         request = replace(request, settings=settings)
     fit = partial(train_networks, design, formulas)
-    fitted = _looped(fit, request, parts, files, stop, {"data": parts.hashes})
-    if not fitted.resumable or fitted.run["ending"] == "complete":
-        formulas_file.unlink(missing_ok=True)
-    return fitted
+    return _looped(fit, request, parts, files, stop, {"data": parts.hashes})
 
 
 def _looped(

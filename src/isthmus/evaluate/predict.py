@@ -93,7 +93,8 @@ def predict(
     """
     results: dict[int, Prediction | Refusal] = {}
     progress = progress or (lambda _frames: None)
-    for chunk in _chunks(entries):
+    networks = isinstance(force_field, ForceField) and bool(force_field.networks)
+    for chunk in _network_chunks(entries) if networks else _chunks(entries):
         tasks: list[_Task] = []
         for found in _parameterised(force_field, entries, chunk):
             if isinstance(found, _Task):
@@ -122,6 +123,29 @@ def _chunks(entries: Sequence[Entry]) -> Iterator[list[int]]:
             chunk, pairs = [], 0
         chunk.append(i)
         pairs += own
+    if chunk:
+        yield chunk
+
+
+def _network_chunks(entries: Sequence[Entry]) -> Iterator[list[int]]:
+    """Molecules of about one size with about as many frames: rows are as long as the longest."""
+    order = sorted(
+        range(len(entries)),
+        key=lambda i: (-entries[i].n_frames.bit_length(), -entries[i].n_atoms),
+    )
+    chunk: list[int] = []
+    for i in order:
+        first = entries[chunk[0]] if chunk else entries[i]
+        alike = (
+            entries[i].n_frames.bit_length() == first.n_frames.bit_length()
+            and 4 * entries[i].n_atoms >= 3 * first.n_atoms
+            and first.n_atoms <= DENSE
+        )
+        full = (len(chunk) + 1) * first.n_atoms**2 > _NETWORK_PAIR_FRAMES
+        if chunk and (full or not alike):
+            yield chunk
+            chunk = []
+        chunk.append(i)
     if chunk:
         yield chunk
 
@@ -186,7 +210,8 @@ def _grouped(tasks: Sequence[_Task], entries: Sequence[Entry]) -> list[list[_Tas
 
 def _bound(item: Parameterization, entry: Entry, precision: str) -> Prediction | Refusal:
     """One molecule by a potential of its own."""
-    sees_box = bool(item.networks) or any(group.periodic for group in item.pair_groups)
+    far = (*item.pair_groups, *item.networks)
+    sees_box = far and all(group.periodic for group in item.pair_groups)
     if entry.box is not None and not sees_box:
         return Refusal(
             "its frames are in a box, which this force field would not see: evaluate it on "

@@ -37,7 +37,8 @@ def bind_parameterization(
         box: default cell vectors [nm]; None keeps those of the parameterization.
 
     Raises:
-        InputError: unknown precision, a box that is not reduced, or an Ewald method without one.
+        InputError: unknown precision, a box that is not reduced, an Ewald method without one, or
+            a box that networks would see and pairs not.
     """
     if precision not in ("float32", "float64"):
         raise InputError(f"unknown precision '{precision}': choose 'float32' or 'float64'")
@@ -49,6 +50,13 @@ def bind_parameterization(
         dataclasses.replace(group, method=_resolved(group.method, parameterization.box))
         for group in parameterization.pair_groups
     )
+    blind = [group for group in groups if not group.periodic and group.terms]
+    if parameterization.networks and parameterization.box is not None and blind:
+        raise InputError(
+            f"the networks of this force field see the box, and its pairs "
+            f"({', '.join(t.term.name for t in blind[0].terms)}) would not: bind it with a cutoff "
+            'method too, such as nonbonded=NonbondedMethod("pme", cutoff=0.9), or without a box'
+        )
     # A network sees whatever box there is
     networks = tuple(
         dataclasses.replace(network, periodic=parameterization.box is not None)

@@ -177,8 +177,9 @@ def prepare(
     """
     plan, prepared = None, []
     entries = tuple(entries)
-    numbers = [entry.topology.atomic_numbers for entry in entries]
-    shape = SystemShape.of(networks, numbers) if entries else None
+    shape = None
+    if entries:
+        shape = SystemShape.of(networks, [entry.topology.atomic_numbers for entry in entries])
     for entry in entries:
         _refuse_unfit(entry)
         structure = structure_of(design, entry.topology)

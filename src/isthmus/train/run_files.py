@@ -22,12 +22,15 @@ class RunFiles:
             saved and measured.
         metrics: `NAME.metrics.jsonl`, one line a validation.
         curve: `NAME.png`, the learning curve.
+        formulas: `NAME.formulas.safetensors`, of a hybrid that is trained in stages: the first of
+            them; goes together with the checkpoint.
     """
 
     model: Path
     checkpoint: Path
     metrics: Path
     curve: Path
+    formulas: Path
 
     @classmethod
     def of(cls, model: str | Path) -> "RunFiles":
@@ -46,6 +49,7 @@ class RunFiles:
             path.with_suffix(".checkpoint.safetensors"),
             path.with_suffix(".metrics.jsonl"),
             path.with_suffix(".png"),
+            path.with_suffix(".formulas.safetensors"),
         )
 
 

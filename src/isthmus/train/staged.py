@@ -5,10 +5,12 @@ which takes a minute; networks then learn the difference between the labels and 
 it were all there is to learn.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
 from isthmus.data.entry import Entry
@@ -63,12 +65,20 @@ def train_networks(
         settings=settings,
         files=files,
         resume=resume,
-        run=run,
+        run={**(run or {}), "formulas": _digest(formulas)},
         watch=watch,
         stop=stop,
     )
     whole = ForceField(design, formulas.source, result.force_field.networks)
     return replace(result, force_field=whole)
+
+
+def _digest(force_field: ForceField) -> str:
+    """Of all its numbers: networks that learned what these formulas leave fit no others."""
+    sha = hashlib.sha256()
+    for leaf in jax.tree.leaves(force_field.source):
+        sha.update(np.asarray(leaf).tobytes())
+    return sha.hexdigest()
 
 
 def elements_of(entries: Iterable[Entry]) -> tuple[int, ...]:
