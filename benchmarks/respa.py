@@ -133,7 +133,7 @@ def draw(
     second.legend(frameon=False)
     colours = ("#2a6f97", "#e08e45")
     systems = dict.fromkeys(row["system"] for row in timings)
-    for name, colour in zip(systems, colours, strict=True):
+    for name, colour in zip(systems, colours[: len(systems)], strict=True):
         speed = [row["speed_up"] for row in timings if row["system"] == name]
         third.plot([INNER, *OUTER], speed, "o-", color=colour, label=name)
     third.set(xlabel="outer step [fs]", ylabel="speed over plain 0.5 fs [1]", ylim=(0, None))

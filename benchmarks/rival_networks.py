@@ -35,9 +35,8 @@ def ani2x(numbers: np.ndarray, positions: np.ndarray) -> tuple[Callable[[Any], A
     arch = importlib.import_module("torchani.arch")
     assembler = arch.Assembler()
     assembler.set_symbols(("H", "C", "N", "O", "S", "F", "Cl"))
-    assembler.set_aev_computer(
-        angular="ani2x", radial="ani2x", neighborlist="all_pairs", cutoff_fn="cosine"
-    )
+    assembler.set_aev_computer(angular="ani2x", radial="ani2x", cutoff_fn="cosine")
+    assembler.set_neighborlist("all_pairs")
     assembler.set_atomic_networks(ctor="ani2x")
     assembler.set_zeros_as_self_energies()
     model = assembler.assemble(1).float()

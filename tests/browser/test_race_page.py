@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from isthmus.race.record import read_race
 from isthmus.race.report.write import PAGE, write_report
+from isthmus.race.results_file import read_race
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,8 @@ import pytest
 from isthmus.errors import InputError
 from isthmus.race.choice import NobodyEnough, pick
 from isthmus.race.frontier import Axes, frontier, standings
-from isthmus.race.record import Cost, Entrant, Errors, Estimate, Race, read_race
+from isthmus.race.record import Cost, Entrant, Errors, Estimate, Race
+from isthmus.race.results_file import read_race
 from isthmus.race.words import at_least, number
 
 

@@ -20,9 +20,8 @@ from isthmus.race.record import (
     Stability,
     Test,
     TrainingRun,
-    read_race,
-    write_race,
 )
+from isthmus.race.results_file import read_race, write_race
 
 DATA: dict[str, Any] = {"source": "a.xyz", "n_molecules": 1, "n_frames": 9, "sha256": "0f"}
 

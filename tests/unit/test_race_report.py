@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from isthmus.race.record import Race, read_race
+from isthmus.race.record import Race
 from isthmus.race.report import terminal_table, write_report
 from isthmus.race.report.curve_figures import scan_figures
 from isthmus.race.report.frontier_figures import frontier_figures
 from isthmus.race.report.labels import place_labels, stairs
 from isthmus.race.report.page import page
 from isthmus.race.report.results_csv import write_csv
+from isthmus.race.results_file import read_race
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&%{x}$a$[red]"
 
@@ -209,7 +210,7 @@ def test_csv_has_units_in_its_heads_and_nothing_where_nothing_was_measured(
     assert float(rows["class2"][head + " high"]) == 2.982
     assert rows["UFF"][head] == rows["mace"][head] == ""
     assert rows["mace"]["failure"].startswith("training: the loss")
-    assert rows["ani"]["on the frontier"] == "no"
+    assert rows["ani"]["standing"] == "dominated"
     assert float(rows["ani"]["held, 500 K [%]"]) == pytest.approx(24.5)
 
 

@@ -19,7 +19,8 @@ from isthmus.race.conduct import Plan, run_race
 from isthmus.race.course import lay_out
 from isthmus.race.entrants import Competitor, competitors
 from isthmus.race.machine import this_machine
-from isthmus.race.record import Entrant, Race, read_race
+from isthmus.race.record import Entrant, Race
+from isthmus.race.results_file import read_race
 from isthmus.race.runners import CalledRunner
 from isthmus.race.settings import RaceSettings
 from isthmus.race.standing import resumed

@@ -41,6 +41,27 @@ class Spring(Calculator):
 def spring():
     return Spring()
 
+class Frugal(Calculator):
+    # Computes what it is asked for and no more; its energy is how often it has computed
+    implemented_properties = ["energy", "forces"]
+    count = 0
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.count += 1
+        self.results = {"energy": float(self.count)}
+        if "forces" in properties:
+            self.results["forces"] = 0 * self.atoms.positions
+
+class Charged(Calculator):
+    implemented_properties = ["energy", "forces"]
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        told = self.atoms.info
+        energy = 100 * self.atoms.get_initial_charges().sum() + 10 * told["charge"] + told["spin"]
+        self.results = {"energy": energy, "forces": 0 * self.atoms.positions}
+
 def broken():
     raise RuntimeError("no weights here")
 """
@@ -68,6 +89,34 @@ def test_energies_and_forces_come_back_and_refusals_do_not_end_it(factory: str) 
     np.testing.assert_allclose(forces, -2 * x * ELECTRONVOLT / ANGSTROM)
     with pytest.raises(RivalError, match="closed"):
         caller.evaluate(entry, entry.positions)
+
+
+def test_each_frame_and_each_timed_call_is_one_computation(factory: str) -> None:
+    entry = springs("CO", 3)
+    caller = ProcessCaller(factory.replace(":spring", ":Frugal"), python=None, timeout=60.0)
+    try:
+        energies, _ = caller.evaluate(entry, entry.positions)
+        caller.seconds(entry, entry.positions, 5)
+        last, _ = caller.evaluate(entry, entry.positions[:1])
+    finally:
+        caller.close()
+    np.testing.assert_allclose([*energies, *last], np.array([1, 2, 3, 9]) * ELECTRONVOLT)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "charge", "spin"),
+    [("CO", 0, 1), ("C[O-]", -1, 1), ("C[NH3+]", 1, 1), ("[CH3]", 0, 2)],
+)
+def test_a_calculator_is_told_the_charge_and_the_multiplicity(
+    factory: str, smiles: str, charge: int, spin: int
+) -> None:
+    entry = springs(smiles, 1)
+    caller = ProcessCaller(factory.replace(":spring", ":Charged"), python=None, timeout=60.0)
+    try:
+        energies, _ = caller.evaluate(entry, entry.positions)
+    finally:
+        caller.close()
+    assert energies[0] == pytest.approx((110 * charge + spin) * ELECTRONVOLT)
 
 
 def test_one_that_dies_leaves_its_last_words(factory: str) -> None:

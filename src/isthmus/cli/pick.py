@@ -19,7 +19,7 @@ def pick(
         float | None,
         typer.Option(
             metavar="X",
-            help="The fastest model with a force error, RMSE, of at most X [kcal/mol/Å].",
+            help="The fastest model with an error, RMSE, of at most X [kcal/mol/Å of forces].",
         ),
     ] = None,
     speed: Annotated[
@@ -34,8 +34,12 @@ def pick(
         str | None, typer.Option(metavar="NAME", help="Test set; else the main one of the race.")
     ] = None,
     quantity: Annotated[
-        str, typer.Option(metavar="NAME", help="Error in force, or energy [kcal/mol].")
-    ] = "force",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Error in force, or energy [kcal/mol]; else force if anybody has errors of it.",
+        ),
+    ] = None,
     engine: Annotated[
         str | None, typer.Option(metavar="NAME", help="Engine of the cost; else the fastest.")
     ] = None,
@@ -51,11 +55,12 @@ def pick(
     file: a note says where one would be better.
     """
     from isthmus.cli.files import refuse_existing, refuse_missing
+    from isthmus.errors import InputError
     from isthmus.files import replacing
     from isthmus.race.choice import NobodyEnough
     from isthmus.race.choice import pick as choose
     from isthmus.race.frontier import Axes
-    from isthmus.race.record import read_race
+    from isthmus.race.results_file import read_race
 
     if output is not None:
         refuse_existing(output, suffix=".safetensors", overwrite=overwrite)
@@ -66,7 +71,14 @@ def pick(
     except NobodyEnough as error:
         typer.echo(f"isthmus: {error}", err=True)
         raise typer.Exit(1) from error
-    model = (folder if folder.is_dir() else folder.parent) / choice.model
+    held = folder if folder.is_dir() else folder.parent
+    model = held / choice.model
+    inside = model.resolve().is_relative_to(held.resolve())
+    if not inside and choice.entrant.kind != "model":
+        raise InputError(
+            f"{held} names '{choice.model}' as a model that was trained in it, which lies outside "
+            "of the folder: nothing is handed over; race again"
+        )
     refuse_missing(model)
     if output is not None:
         with replacing(output, overwrite=overwrite) as path:

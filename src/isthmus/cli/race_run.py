@@ -122,7 +122,7 @@ def run(request: Request) -> int:
 
 
 def _refuse_existing(request: Request) -> None:
-    from isthmus.race.standing import RESULTS
+    from isthmus.race.results_file import RESULTS
 
     if request.output.exists() and not request.output.is_dir():
         raise InputError(f"'{request.output}' is a file: choose another folder with --out")

@@ -1,15 +1,27 @@
 """The frontier of a race: who is beaten by nobody in both cost and error.
 
 An entrant is dominated if another costs no more and errs no more, and is better in one of them.
+Only what is comparable is compared: an entrant that refused frames of the test set, or was timed
+apart from those that were timed last, is neither on the frontier nor does it dominate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.errors import InputError
-from isthmus.race.record import Cost, Entrant, Errors, Estimate, Race
+from isthmus.race.record import Cost, Entrant, Estimate, Race
 
-__all__ = ["QUANTITIES", "Axes", "Standing", "cost_of", "error_of", "frontier", "standings"]
+__all__ = [
+    "QUANTITIES",
+    "Axes",
+    "Standing",
+    "cost_of",
+    "error_of",
+    "frontier",
+    "quantity_of",
+    "standings",
+    "timed_apart",
+]
 
 QUANTITIES: Final = ("force", "energy")
 
@@ -20,14 +32,14 @@ class Axes:
 
     Attributes:
         test: name of a test set; None is the main one.
-        quantity: force or energy.
+        quantity: force or energy; None is that of the race, see `Race.main_quantity`.
         engine: of the cost; None is the fastest of each entrant.
         batch: molecules at once.
         molecule: of the cost; None is the first that was measured.
     """
 
     test: str | None = None
-    quantity: str = "force"
+    quantity: str | None = None
     engine: str | None = None
     batch: int = 1
     molecule: str | None = None
@@ -35,12 +47,25 @@ class Axes:
 
 @dataclass(frozen=True)
 class Standing:
-    """An entrant by its cost [µs/step] and its error [kcal/mol/Å or kcal/mol]."""
+    """An entrant by its cost [µs/step] and its error [kcal/mol/Å or kcal/mol].
+
+    Attributes:
+        partial: it refused frames of the test set: its error is of the others.
+        apart: its cost was measured at another time than those that were measured last.
+        on_frontier: nobody dominates it, and it is neither partial nor timed apart.
+    """
 
     entrant: Entrant
     cost: Cost
     error: Estimate
+    partial: bool
+    apart: bool
     on_frontier: bool
+
+    @property
+    def compared(self) -> bool:
+        """Whether its numbers may be held against those of others."""
+        return not (self.partial or self.apart)
 
 
 def standings(race: Race, axes: Axes | None = None) -> tuple[Standing, ...]:
@@ -59,20 +84,21 @@ def standings(race: Race, axes: Axes | None = None) -> tuple[Standing, ...]:
         and (error := error_of(race, entrant, axes)) is not None
     ]
     found.sort(key=lambda item: (item[1].value, item[2].value))
-    return tuple(
-        Standing(
-            entrant,
-            cost,
-            error,
-            not any(
-                other.value <= cost.value
-                and less.value <= error.value
-                and (other.value, less.value) != (cost.value, error.value)
-                for _, other, less in found
-            ),
-        )
+    test = axes.test or race.main_test().name
+    marked = [
+        Standing(entrant, cost, error, entrant.is_partial(test), timed_apart(race, cost), False)
         for entrant, cost, error in found
+    ]
+    compared = [one for one in marked if one.compared]
+    return tuple(
+        replace(one, on_frontier=one.compared and not any(_beats(o, one) for o in compared))
+        for one in marked
     )
+
+
+def _beats(one: Standing, other: Standing) -> bool:
+    mine, theirs = ((s.cost.value, s.error.value) for s in (one, other))
+    return mine[0] <= theirs[0] and mine[1] <= theirs[1] and mine != theirs
 
 
 def frontier(race: Race, axes: Axes | None = None) -> tuple[Standing, ...]:
@@ -102,8 +128,17 @@ def cost_of(race: Race, entrant: Entrant, axes: Axes) -> Cost | None:
 
 def error_of(race: Race, entrant: Entrant, axes: Axes) -> Estimate | None:
     """The error that these axes ask for, if it was measured."""
-    errors = entrant.errors.get(axes.test or race.main_test().name, Errors())
-    return errors.force_rmse if axes.quantity == "force" else errors.energy_rmse
+    return entrant.error(axes.test or race.main_test().name, quantity_of(race, axes))
+
+
+def quantity_of(race: Race, axes: Axes) -> str:
+    """Force or energy."""
+    return axes.quantity or race.main_quantity()
+
+
+def timed_apart(race: Race, cost: Cost) -> bool:
+    """Whether a cost was measured at another time than those that were measured last."""
+    return cost.timing != max(one.timing for entrant in race.entrants for one in entrant.cost)
 
 
 def _check(race: Race, axes: Axes) -> None:

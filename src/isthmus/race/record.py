@@ -5,14 +5,11 @@ interval, or with several seeds the lowest and highest of them; of a cost, the l
 of its repeats.
 """
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from isthmus.errors import InputError
-from isthmus.files import replacing
-from isthmus.race.plain import from_plain, to_plain
+from isthmus.race.plain import to_plain
 
 __all__ = [
     "FORMAT",
@@ -30,8 +27,6 @@ __all__ = [
     "Test",
     "TrainingData",
     "TrainingRun",
-    "read_race",
-    "write_race",
 ]
 
 FORMAT: Final = "isthmus race"
@@ -85,6 +80,7 @@ class Cost:
         batch: molecules that are simulated at once.
         per_atom: of one atom [µs].
         compile_s: what came before the first step; not part of the value.
+        timing: of all that were timed together the same text; empty where it is not known.
     """
 
     engine: str
@@ -96,11 +92,16 @@ class Cost:
     high: float
     per_atom: float
     compile_s: float | None = None
+    timing: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stability:
-    """How long a simulation held [ps], of how many wanted; what broke it."""
+    """How long a simulation held [ps], of how many wanted; what broke it.
+
+    Attributes:
+        n_replicas: that ran at once, of which the first that broke counts; None if not known.
+    """
 
     test: str
     molecule: str
@@ -108,6 +109,12 @@ class Stability:
     ps: float
     wanted_ps: float
     broken: str | None = field(default=None, metadata={"key": "break"})
+    n_replicas: int | None = None
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it was cut short before anything broke: it was slow, and nothing is known."""
+        return self.broken is None and self.ps < 0.999 * self.wanted_ps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +190,14 @@ class Entrant:
     identity: str = ""
     done: tuple[str, ...] = ()
 
-    def error(self, test: str) -> Estimate | None:
-        """Of the forces on a test set, if it was measured."""
-        found = self.errors.get(test)
-        return None if found is None else found.force_rmse
+    def error(self, test: str, quantity: str = "force") -> Estimate | None:
+        """Of forces or energies on a test set, if it was measured."""
+        found = self.errors.get(test, Errors())
+        return found.force_rmse if quantity == "force" else found.energy_rmse
+
+    def is_partial(self, test: str) -> bool:
+        """Whether its error is of a part of a test set, as it refused the rest."""
+        return self.errors.get(test, Errors()).n_refused > 0
 
     def main_cost(self) -> Cost | None:
         """Batch of one, in the fastest engine, on the molecule that comes first."""
@@ -234,6 +245,8 @@ class Race:
 
     Attributes:
         settings: of the command line, plain values.
+        validation: data that decide which weights are kept, where a split names them.
+        notes: what the reader should know of all of it, one sentence each.
     """
 
     isthmus: str
@@ -244,6 +257,8 @@ class Race:
     training: TrainingData | None
     tests: tuple[Test, ...]
     entrants: tuple[Entrant, ...]
+    validation: TrainingData | None = None
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as they stand in `results.json`; null for numbers that are not finite."""
@@ -253,6 +268,13 @@ class Race:
     def main_test(self) -> Test:
         """The one that decides the frontier."""
         return self.tests[0]
+
+    def main_quantity(self) -> str:
+        """Whose errors decide: force, or energy where nobody has errors of forces."""
+        found = [errors for one in self.entrants for errors in one.errors.values()]
+        some_force = any(errors.force_rmse is not None for errors in found)
+        some_energy = any(errors.energy_rmse is not None for errors in found)
+        return "energy" if some_energy and not some_force else "force"
 
     def entrant(self, name: str) -> Entrant:
         """The one with a name.
@@ -265,41 +287,3 @@ class Race:
                 return found
         names = ", ".join(found.name for found in self.entrants)
         raise InputError(f"no entrant is called '{name}'; there are: {names}")
-
-
-def read_race(path: Path) -> Race:
-    """A race from its `results.json`, or from the folder that holds it.
-
-    Raises:
-        InputError: no such file, another format, a newer version, entries that are missing or of
-            the wrong kind.
-    """
-    file = path / "results.json" if path.is_dir() else path
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"there is no file '{file}': wanted is the folder of a race") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"'{file}' cannot be read as JSON: {error}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"'{file}' is not the result of a race: its format is not '{FORMAT}'")
-    if content.get("format_version") != VERSION:
-        raise InputError(
-            f"'{file}' is of version {content.get('format_version')}, this Isthmus reads version "
-            f"{VERSION}: use the Isthmus that wrote it, or race again"
-        )
-    race = from_plain(Race, content, where=str(file))
-    if not race.tests:
-        raise InputError(f"'{file}' has no test sets: wanted is at least one")
-    return race
-
-
-def write_race(race: Race, path: Path) -> None:
-    """Write `results.json`, whole or not at all; replaces what stands there.
-
-    Raises:
-        OSError: the disk is full, or the folder cannot be written.
-    """
-    text = json.dumps(race.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
-    with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")

@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from isthmus.errors import InputError
-from isthmus.race.record import Entrant, Race, TrainingData, read_race, write_race
+from isthmus.race.record import Entrant, Race, TrainingData
+from isthmus.race.results_file import RESULTS, read_race, write_race
 
-__all__ = ["RESULTS", "Scoreboard", "resumed"]
-
-RESULTS: Final = "results.json"
+__all__ = ["Scoreboard", "resumed"]
 
 
 class Scoreboard:

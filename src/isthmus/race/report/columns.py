@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from isthmus.race.frontier import Axes, cost_of, error_of
 from isthmus.race.record import UNITS, Cost, Entrant, Estimate, Race
 from isthmus.race.report.frontier_figures import CostAxis, cost_axes
+from isthmus.race.words import number
+from isthmus.words import counted
 
 __all__ = ["Column", "Held", "columns", "held", "temperatures"]
 
@@ -44,20 +46,35 @@ class Held:
 
     Attributes:
         n: how many.
-        n_held: how many of them did not break.
-        share: mean over simulations of the share of the wanted time before they broke; 1 for
-            those that did not.
-        ps: the shortest of those that did not break [ps]; None if all did.
+        n_whole: how many of them held for the wanted time.
+        n_undecided: how many were cut short, for they were slow, before anything broke.
+        share: mean over simulations of the share of the wanted time that they held.
+        ps: the shortest time that one held, until it broke, was cut short or was over [ps].
         wanted_ps: that each should have had [ps].
         first: when the first of them broke [ps].
+        n_replicas: of all simulations; None where it is not known.
     """
 
     n: int
-    n_held: int
+    n_whole: int
+    n_undecided: int
     share: float
-    ps: float | None
+    ps: float
     wanted_ps: float
     first: float | None
+    n_replicas: int | None
+
+    @property
+    def text(self) -> str:
+        """Such as "3.2 of 10 ps: undecided, 8 replicas"."""
+        told = f"{number(self.ps)} of {self.wanted_ps:g} ps"
+        if self.first is not None:
+            told += ", broke"
+        elif self.n_undecided:
+            told += ", undecided"
+        return (
+            told if self.n_replicas is None else f"{told} ({counted(self.n_replicas, 'replica')})"
+        )
 
 
 def temperatures(race: Race) -> list[float]:
@@ -70,28 +87,31 @@ def held(entrant: Entrant, temperature: float) -> Held | None:
     runs = [run for run in entrant.stability if run.temperature == temperature]
     if not runs:
         return None
-    kept = [run.ps for run in runs if run.broken is None]
-    broken = [run for run in runs if run.broken is not None]
-    lost = sum(1 - run.ps / run.wanted_ps for run in broken if run.wanted_ps > 0)
+    shares = [min(run.ps / run.wanted_ps, 1.0) for run in runs if run.wanted_ps > 0]
+    replicas = [run.n_replicas for run in runs if run.n_replicas is not None]
     return Held(
-        len(runs),
-        len(kept),
-        1 - lost / len(runs),
-        min(kept, default=None),
-        max(run.wanted_ps for run in runs),
-        min((run.ps for run in broken), default=None),
+        n=len(runs),
+        n_whole=sum(run.broken is None and not run.undecided for run in runs),
+        n_undecided=sum(run.undecided for run in runs),
+        share=sum(shares) / len(runs),
+        ps=min(run.ps for run in runs),
+        wanted_ps=max(run.wanted_ps for run in runs),
+        first=min((run.ps for run in runs if run.broken is not None), default=None),
+        n_replicas=sum(replicas) if len(replicas) == len(runs) else None,
     )
 
 
 def columns(race: Race) -> list[Column]:
     """All that this race has measured, main numbers first."""
-    found = [_error(race, test.name, "force") for test in race.tests]
-    found.append(_error(race, race.main_test().name, "energy"))
+    first = race.main_quantity()
+    found = [_error(race, test.name, first) for test in race.tests]
+    other = "energy" if first == "force" else "force"
+    found.append(_error(race, race.main_test().name, other))
     axes = cost_axes(race)
     found += [_cost(race, axis) for axis in (axes if len(axes) > 2 else axes[:1])]
     told = "the main cost by the number of atoms"
     found.append(Column("cost", "an atom", UNITS["cost"], told, _per_atom(race)))
-    found += [_held(temperature) for temperature in temperatures(race)]
+    found += [column for kelvin in temperatures(race) for column in _held(kelvin)]
     found += [
         Column("NVE drift", "", UNITS["drift"], "of the total energy", lambda e: e.drift, True),
         Column("roughness", "", UNITS["energy"], "the largest of all scans", _roughness),
@@ -138,13 +158,29 @@ def _per_atom(race: Race) -> Callable[[Entrant], Estimate | None]:
     return value
 
 
-def _held(temperature: float) -> Column:
-    def value(entrant: Entrant) -> Estimate | None:
-        found = held(entrant, temperature)
-        return None if found is None else Estimate(value=100 * found.share)
+def _held(temperature: float) -> list[Column]:
+    def of(number_of: Callable[[Held], float | None]) -> Callable[[Entrant], Estimate | None]:
+        def value(entrant: Entrant) -> Estimate | None:
+            found = held(entrant, temperature)
+            told = None if found is None else number_of(found)
+            return None if told is None else Estimate(value=told)
 
-    told = "of the wanted time before a break; a run without one counts whole"
-    return Column("held", f"{temperature:g} K", "%", told, value)
+        return value
+
+    share = "of the wanted time, until it broke or, being slow, was cut short"
+    kelvin = f"{temperature:g} K"
+    return [
+        Column("held", kelvin, "%", share, of(lambda h: 100 * h.share)),
+        Column("simulated", kelvin, "ps", "the shortest run, to its break", of(lambda h: h.ps)),
+        Column("wanted", kelvin, "ps", "length of a run", of(lambda h: h.wanted_ps)),
+        Column("broke", kelvin, "runs", "in which a replica broke", of(_n_broken)),
+        Column("undecided", kelvin, "runs", "cut short, for slow", of(lambda h: h.n_undecided)),
+        Column("replicas", kelvin, "", "that ran at once", of(lambda h: h.n_replicas)),
+    ]
+
+
+def _n_broken(found: Held) -> float:
+    return found.n - found.n_whole - found.n_undecided
 
 
 def _roughness(entrant: Entrant) -> Estimate | None:

@@ -4,7 +4,7 @@ import html
 import statistics
 from typing import Any, Final
 
-from isthmus.race.record import UNITS, Entrant, Point, Race, Scan
+from isthmus.race.record import UNITS, Entrant, Race, Scan
 from isthmus.race.report.frontier_figures import N_COLOURS, colour, layout, scale
 from isthmus.race.words import error_text, number
 
@@ -19,15 +19,22 @@ _HIGH: Final = 100.0
 
 
 def learning_figure(race: Race) -> dict[str, Any] | None:
-    """Validation force error against seconds of training, a line a seed."""
+    """Validation error against seconds of training, a line a seed; energies where none has forces."""
+    curves = [c for e in race.entrants if e.training is not None for c in e.training.curves]
+    some = any(point.force_rmse is not None for curve in curves for point in curve)
+    quantity = "force" if some or not curves else "energy"
     traces = []
     for number_of, entrant in enumerate(race.entrants):
         curves = () if entrant.training is None else entrant.training.curves
         for seed, curve in enumerate(curves):
-            points = [point for point in curve if point.force_rmse is not None]
+            points = [
+                (point.seconds, value)
+                for point in curve
+                if (value := getattr(point, f"{quantity}_rmse")) is not None
+            ]
             if points:
                 seeds = f", seed {seed + 1} of {len(curves)}" if len(curves) > 1 else ""
-                traces.append(_learning(number_of, entrant, seeds, points))
+                traces.append(_learning(number_of, entrant, seeds, points, UNITS[quantity]))
     if not traces:
         return None
     values = [y for trace in traces for y in trace["y"]]
@@ -35,7 +42,7 @@ def learning_figure(race: Race) -> dict[str, Any] | None:
         "data": traces,
         "layout": layout(
             "training [s], compilation not counted",
-            f"validation force error, RMSE [{UNITS['force']}]",
+            f"validation {quantity} error, RMSE [{UNITS[quantity]}]",
             xaxis={"rangemode": "tozero"},
             yaxis=scale(values),
         ),
@@ -56,13 +63,14 @@ def scan_figures(race: Race) -> list[dict[str, Any]]:
 
 
 def growth_figure(race: Race) -> dict[str, Any] | None:
-    """Force error on every test set, a line an entrant; None for a single test set."""
+    """Error on every test set, a line an entrant; None for a single test set."""
+    quantity = race.main_quantity()
     names = [test.name for test in race.tests]
     if len(names) < 2:
         return None
     traces = []
     for place, entrant in enumerate(race.entrants):
-        found = [(name, error) for name in names if (error := entrant.error(name)) is not None]
+        found = [(name, error) for name in names if (error := entrant.error(name, quantity))]
         if entrant.state == "failed" or not found:
             continue
         traces.append(
@@ -73,7 +81,7 @@ def growth_figure(race: Race) -> dict[str, Any] | None:
                 "y": [error.value for _, error in found],
                 "hovertext": [
                     f"<b>{html.escape(entrant.name)}</b><br>{html.escape(name)}: "
-                    f"{error_text(error, UNITS['force'])}"
+                    f"{error_text(error, UNITS[quantity])}"
                     for name, error in found
                 ],
             }
@@ -83,7 +91,7 @@ def growth_figure(race: Race) -> dict[str, Any] | None:
     values = [y for trace in traces for y in trace["y"]]
     shown = layout(
         "test set",
-        f"force error, RMSE [{UNITS['force']}]",
+        f"{quantity} error, RMSE [{UNITS[quantity]}]",
         xaxis={
             "type": "category",
             "categoryorder": "array",
@@ -115,17 +123,18 @@ def _style(place: int, entrant: Entrant) -> dict[str, Any]:
     }
 
 
-def _learning(place: int, entrant: Entrant, seeds: str, points: list[Point]) -> dict[str, Any]:
+def _learning(
+    place: int, entrant: Entrant, seeds: str, points: list[tuple[float, float]], unit: str
+) -> dict[str, Any]:
     name = html.escape(entrant.name)
     return _style(place, entrant) | {
         "mode": "lines+markers",
         "marker": {"color": colour(place), "size": 5},
-        "x": [point.seconds for point in points],
-        "y": [point.force_rmse for point in points],
+        "x": [seconds for seconds, _ in points],
+        "y": [value for _, value in points],
         "hovertext": [
-            f"<b>{name}</b>{seeds}<br>{number(point.force_rmse)} {UNITS['force']} after "
-            f"{number(point.seconds)} s"
-            for point in points
+            f"<b>{name}</b>{seeds}<br>{number(value)} {unit} after {number(seconds)} s"
+            for seconds, value in points
         ],
     }
 

@@ -8,7 +8,15 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from isthmus.race.frontier import QUANTITIES, Axes, Standing, cost_of, error_of, standings
+from isthmus.race.frontier import (
+    QUANTITIES,
+    Axes,
+    Standing,
+    cost_of,
+    error_of,
+    quantity_of,
+    standings,
+)
 from isthmus.race.record import UNITS, Cost, Estimate, Race
 from isthmus.race.words import engine_text, error_text, interval, number
 from isthmus.words import counted
@@ -23,6 +31,7 @@ __all__ = [
     "is_wide",
     "layout",
     "scale",
+    "standing_words",
     "ticks",
 ]
 
@@ -120,9 +129,9 @@ def _figure(race: Race, axes: Axes) -> dict[str, Any]:
         "line": {"shape": "hv", "color": "@accent", "width": 1.5, "dash": "dot"},
         "hoverinfo": "skip",
     }
-    unit = UNITS[axes.quantity]
+    quantity = quantity_of(race, axes)
     errors = [one.error.value for one in found]
-    said = f"{axes.quantity} error, RMSE [{unit}]"
+    said = f"{quantity} error, RMSE [{UNITS[quantity]}]"
     return {
         "data": [line, *(_trace(race, one, places[one.entrant.name], axes) for one in found)],
         "layout": layout(
@@ -140,6 +149,7 @@ def _figure(race: Race, axes: Axes) -> dict[str, Any]:
                 "bars": ends(one.cost) + ends(one.error),
                 "on": one.on_frontier,
                 "model": bool(one.entrant.models),
+                "compared": one.compared,
             }
             for one in found
         ],
@@ -186,14 +196,21 @@ def _trace(race: Race, one: Standing, place: int, axes: Axes) -> dict[str, Any]:
         "error_x": _bar(one.cost.value, one.cost.low, one.cost.high, shown),
         "error_y": _bar(one.error.value, one.error.low, one.error.high, shown),
         "marker": {
-            "symbol": "diamond-open" if rival else "circle",
+            "symbol": _symbol(one),
             "size": 12 if rival else 11,
             "color": shown,
-            "line": {"width": 2 if rival else 0, "color": shown},
+            "line": {"width": 2 if rival or not one.compared else 0, "color": shown},
         },
         "hoverinfo": "text",
         "hovertext": _hover(race, one, axes),
     }
+
+
+def _symbol(one: Standing) -> str:
+    """Rivals are open diamonds; of ours a hollow circle is not comparable."""
+    if one.entrant.kind == "rival":
+        return "diamond-open" if one.compared else "diamond-open-dot"
+    return "circle" if one.compared else "circle-open"
 
 
 def _bar(value: float, low: float | None, high: float | None, shown: str) -> dict[str, Any]:
@@ -219,10 +236,11 @@ def ends(found: Cost | Estimate) -> list[float]:
 def _hover(race: Race, one: Standing, axes: Axes) -> str:
     entrant, cost = one.entrant, one.cost
     kind = {"rival": "rival", "model": "saved model"}.get(entrant.kind, "design")
-    where = "on the frontier" if one.on_frontier else "dominated"
+    where = standing_words(one)
+    quantity = quantity_of(race, axes)
     test = axes.test or race.main_test().name
     lines = [
-        f"{axes.quantity} error {error_text(one.error, UNITS[axes.quantity])}",
+        f"{quantity} error {error_text(one.error, UNITS[quantity])}",
         f"on {test}, {counted(entrant.errors[test].n_frames, 'frame')}",
         f"cost {number(cost.value)} µs/step ({interval(cost.low, cost.high)})",
         f"{engine_text(cost)}: {number(cost.per_atom)} µs/atom",
@@ -236,6 +254,15 @@ def _hover(race: Race, one: Standing, axes: Axes) -> str:
     return "<br>".join([head, *map(html.escape, lines)])
 
 
+def standing_words(one: Standing) -> str:
+    """Where it stands, for a reader."""
+    if one.on_frontier:
+        return "on the frontier"
+    reasons = ["partial: it refused frames"] if one.partial else []
+    reasons += ["timed apart from the others"] if one.apart else []
+    return "; ".join(reasons) or "dominated"
+
+
 def _missing(race: Race, axes: Axes, found: tuple[Standing, ...]) -> list[str]:
     """Who has no point, and why."""
     drawn = {one.entrant.name for one in found}
@@ -247,7 +274,7 @@ def _missing(race: Race, axes: Axes, found: tuple[Standing, ...]) -> list[str]:
             what
             for what, value in (
                 ("cost", cost_of(race, entrant, axes)),
-                (f"{axes.quantity} error", error_of(race, entrant, axes)),
+                (f"{quantity_of(race, axes)} error", error_of(race, entrant, axes)),
             )
             if value is None
         ]

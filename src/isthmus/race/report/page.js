@@ -134,7 +134,7 @@
     const limit = Number(input.value);
     limits[kind] = limit > 0 ? limit : null;
     const [asked, other] = kind === "accuracy" ? ["y", "x"] : ["x", "y"];
-    const own = points.filter((p) => p.model);
+    const own = points.filter((p) => p.model && p.compared);
     const told = (p) => `${p.name}: ${number(p.y)} ${unit} at ${number(p.x)} µs/step`;
     const least = (list, axis) => list.reduce((a, b) => (b[axis] < a[axis] ? b : a));
     const enough = own.filter((p) => limit > 0 && p[asked] <= limit);
@@ -146,7 +146,7 @@
       output.textContent = `no model file does; the ${kind === "accuracy" ? "most accurate" : "fastest"} is ${told(best)}`;
     } else {
       const best = least(enough, other);
-      const rival = points.filter((p) => !p.model && p[asked] <= limit && p[other] < best[other]);
+      const rival = points.filter((p) => !p.model && p.compared && p[asked] <= limit && p[other] < best[other]);
       output.textContent = "";
       const name = document.createElement("b");
       name.textContent = told(best);
@@ -180,7 +180,7 @@
 
   function start() {
     if (!plot) return;
-    const middle = race.frontier["0|0|0"].points.filter((p) => p.model && p.on);
+    const middle = race.frontier[chosen().join("|")].points.filter((p) => p.model && p.on);
     const typical = middle[Math.floor(middle.length / 2)];
     if (!typical) return;
     const up = (value) => {

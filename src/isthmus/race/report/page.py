@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from isthmus.errors import EngineMissingError
-from isthmus.race.frontier import QUANTITIES, frontier
+from isthmus.race.frontier import QUANTITIES
 from isthmus.race.record import UNITS, Race
 from isthmus.race.report import sections
 from isthmus.race.report.curve_figures import growth_figure, learning_figure, scan_figures
@@ -44,7 +44,7 @@ def page(race: Race, *, folder: str, picture: bytes) -> str:
 
     Args:
         race: of which at least one test set is known.
-        folder: name of the race's folder, for the commands that it shows.
+        folder: of the race, as it was given, for the commands that it shows.
         picture: the frontier as PNG, for readers without scripts.
 
     Raises:
@@ -92,6 +92,7 @@ def _payload(race: Race, figures: dict[str, dict[str, Any]], folder: str) -> dic
         batch = "" if axis.batch == 1 else f" --batch {axis.batch}"
         of = f" --molecule {shlex.quote(axis.molecule or '')}" if len(molecules) > 1 else ""
         costs.append(f" --engine {shlex.quote(axis.engine or '')}{batch}{of}")
+    force_first = race.main_quantity() == "force"
     return {
         "colours": N_COLOURS,
         "units": [UNITS[quantity] for quantity in QUANTITIES],
@@ -100,7 +101,7 @@ def _payload(race: Race, figures: dict[str, dict[str, Any]], folder: str) -> dic
         "pick": f"isthmus pick {shlex.quote(folder)}",
         "options": {
             "test": [f" --test {shlex.quote(test.name)}" for test in race.tests],
-            "quantity": ["", " --quantity energy"],
+            "quantity": ["", " --quantity energy"] if force_first else [" --quantity force", ""],
             "cost": costs,
         },
     }
@@ -125,13 +126,14 @@ def _body(race: Race, figures: dict[str, dict[str, Any]], picture: bytes) -> Ite
     if "growth" in figures:
         yield "<h2 id='tests'>From test set to test set</h2>"
         yield "<p>An error that grows slowly holds far from the data that were trained on.</p>"
-        yield _plot("growth", "force errors on all test sets")
+        yield _plot("growth", "errors on all test sets")
     yield "<h2 id='table'>All numbers</h2><p>A click on a head sorts, a second one turns round. "
     yield "Below an error: its 95 % interval; below a cost: the lowest and highest repeat.</p>"
-    yield from sections.table(race, {one.entrant.name for one in frontier(race)})
+    yield from sections.table(race)
     if any(entrant.stability for entrant in race.entrants):
-        yield "<h2 id='stability'>Stability</h2><p>Simulations that did not break; bars: the share "
-        yield "of the wanted time before a break.</p>"
+        yield "<h2 id='stability'>Stability</h2><p>Simulations that held for the wanted time; bars: "
+        yield "the share of it that they held. Grey: cut short, for it was slow, before anything "
+        yield "broke: whether it would have held is not known.</p>"
         yield from sections.stability(race)
     scans = {name: figure for name, figure in figures.items() if name.startswith("scan-")}
     if scans:
@@ -144,11 +146,11 @@ def _body(race: Race, figures: dict[str, dict[str, Any]], picture: bytes) -> Ite
         yield "</div>"
     if "learning" in figures:
         yield "<h2 id='learning'>Learning curves</h2>"
-        yield _plot("learning", "validation force error against seconds of training")
+        yield _plot("learning", "validation error against seconds of training")
     if any(entrant.state != "finished" for entrant in race.entrants):
         yield "<h2 id='failures'>Not at the finish</h2>"
         yield from sections.failures(race)
-    if any(entrant.notes for entrant in race.entrants):
+    if race.notes or any(entrant.notes for entrant in race.entrants):
         yield "<h2 id='notes'>Notes</h2>"
         yield from sections.notes(race)
     yield "<h2 id='data'>Data and level of theory</h2>"
@@ -193,10 +195,12 @@ def _head(race: Race, figures: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 def _frontier(race: Race, picture: bytes) -> Iterator[str]:
     yield "<section id='frontier'><h2>The frontier</h2><p>Below and to the left is better. Grey: "
-    yield "another entrant is both cheaper and more accurate. Diamonds: rivals. Bars: 95 % "
-    yield "interval of the error, lowest and highest repeat of the cost.</p><div class='controls'>"
+    yield "another entrant is both cheaper and more accurate. Diamonds: rivals. Hollow: not "
+    yield "compared, for it refused frames of the test set or was timed apart. Bars: 95 % interval "
+    yield "of the error, lowest and highest repeat of the cost.</p><div class='controls'>"
     yield _radio("test", "test set", [test.name for test in race.tests])
-    yield _radio("quantity", "error of", ["forces", "energies"])
+    first = QUANTITIES.index(race.main_quantity())
+    yield _radio("quantity", "error of", ["forces", "energies"], first)
     yield "<label class='pick'><span class='what'>cost in</span><select id='cost'>"
     for k, axis in enumerate(cost_axes(race)):
         yield f"<option value='{k}'>{html.escape(axis.label)}</option>"
@@ -206,14 +210,19 @@ def _frontier(race: Race, picture: bytes) -> Iterator[str]:
     yield f"<noscript><img alt='the frontier' src='data:image/png;base64,{shown}'></noscript>"
     yield "<p id='best' aria-live='polite'></p><p id='missing' class='dim'></p>"
     yield "<div class='choose'>"
-    yield _limit("accuracy", "The fastest with an error of at most", "unit-error", UNITS["force"])
+    yield _limit(
+        "accuracy",
+        "The fastest with an error of at most",
+        "unit-error",
+        UNITS[race.main_quantity()],
+    )
     yield _limit("speed", "The most accurate that takes at most", "unit-cost", UNITS["cost"])
     yield "</div></section>"
 
 
-def _radio(name: str, title: str, options: list[str]) -> str:
+def _radio(name: str, title: str, options: list[str], checked: int = 0) -> str:
     buttons = "".join(
-        f"<label><input type='radio' name='{name}' value='{k}'{' checked' if k == 0 else ''}>"
+        f"<label><input type='radio' name='{name}' value='{k}'{' checked' if k == checked else ''}>"
         f"{html.escape(option)}</label>"
         for k, option in enumerate(options)
     )

@@ -1,4 +1,4 @@
-"""The frontier as a picture for a paper: force error against cost, a panel a test set."""
+"""The frontier as a picture for a paper: error against cost, a panel a test set."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +22,8 @@ _SMALL: Final = 8
 def draw_frontier(race: Race, path: Path) -> None:
     """Filled: ours; open diamonds: rivals; grey: dominated; stairs: the frontier.
 
+    A hollow circle, or a diamond in thin lines, cannot be compared: partial or timed apart.
+
     Raises:
         EngineMissingError: matplotlib is not installed.
     """
@@ -42,7 +44,8 @@ def draw_frontier(race: Race, path: Path) -> None:
     for panel in panels[n:]:
         panel.set_visible(False)
     figure.supxlabel("cost of a step [µs]", fontsize=10)
-    figure.supylabel(f"force error, RMSE [{UNITS['force']}]", fontsize=10)
+    quantity = race.main_quantity()
+    figure.supylabel(f"{quantity} error, RMSE [{UNITS[quantity]}]", fontsize=10)
     figure.draw_without_rendering()  # sizes are known from here on
     figure.set_layout_engine("none")
     for panel, found in zip(panels, of_tests, strict=False):
@@ -94,7 +97,8 @@ def _mark(panel: Any, one: Standing) -> None:
         yerr=between,
         fmt="D" if rival else "o",
         ms=5.5,
-        mfc="white" if rival else colour,
+        mfc="white" if rival or not one.compared else colour,
+        mew=1.0 if one.compared else 0.5,
         mec=colour,
         color=colour,
         elinewidth=0.9,

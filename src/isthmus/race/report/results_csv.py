@@ -3,18 +3,19 @@
 import csv
 from pathlib import Path
 
-from isthmus.race.frontier import frontier
+from isthmus.race.frontier import standings
 from isthmus.race.record import Race
 from isthmus.race.report.columns import columns
+from isthmus.race.report.frontier_figures import standing_words
 
 __all__ = ["write_csv"]
 
 
 def write_csv(race: Race, path: Path) -> None:
     """Write all columns of the page's table, with low and high beside each number that has them."""
-    best = {one.entrant.name for one in frontier(race)}
+    stands = {one.entrant.name: standing_words(one) for one in standings(race)}
     shown = columns(race)
-    head = ["entrant", "kind", "state", "on the frontier"]
+    head = ["entrant", "kind", "state", "standing"]
     for column in shown:
         head.append(column.head)
         if column.bounds:
@@ -27,7 +28,7 @@ def write_csv(race: Race, path: Path) -> None:
                 entrant.name,
                 entrant.kind,
                 entrant.state,
-                "yes" if entrant.name in best else "no",
+                stands.get(entrant.name, ""),
             ]
             for column in shown:
                 found = column.value(entrant)

@@ -3,9 +3,10 @@
 import html
 from collections.abc import Iterator
 
+from isthmus.race.frontier import Standing, standings
 from isthmus.race.record import Entrant, Race, Stability, TrainingData
 from isthmus.race.report.columns import Held, columns, held, temperatures
-from isthmus.race.report.frontier_figures import N_COLOURS
+from isthmus.race.report.frontier_figures import N_COLOURS, standing_words
 from isthmus.race.words import interval, number
 
 __all__ = ["commands", "data", "dot", "failures", "machine", "notes", "stability", "table"]
@@ -31,9 +32,10 @@ def dot(place: int, *, rival: bool) -> str:
     return f"<span class='{kind}' style='--own:var(--e{place % N_COLOURS})'></span>"
 
 
-def table(race: Race, on_frontier: set[str]) -> Iterator[str]:
+def table(race: Race) -> Iterator[str]:
     """All numbers; the heads are buttons that sort."""
     shown = columns(race)
+    badges = {one.entrant.name: _badge(one) for one in standings(race)}
     yield "<div class='wide' tabindex='0' role='region' aria-label='all numbers'>"
     yield "<table class='sortable' id='numbers'><thead><tr>"
     yield "<th scope='col' aria-sort='none'><button type='button'>entrant</button>"
@@ -47,7 +49,7 @@ def table(race: Race, on_frontier: set[str]) -> Iterator[str]:
     for place, entrant in enumerate(race.entrants):
         if entrant.state == "failed":
             continue
-        best = " <span class='badge on'>frontier</span>" if entrant.name in on_frontier else ""
+        best = badges.get(entrant.name, "")
         about = html.escape(entrant.description)
         told = f"<span class='dim' title='{about}'>{about}</span>"
         yield f"<tr data-entrant='{place}'><th scope='row' data-v='{html.escape(entrant.name)}'>"
@@ -61,6 +63,13 @@ def table(race: Race, on_frontier: set[str]) -> Iterator[str]:
             more = f"<span class='unit'>{between}</span>" if between else ""
             yield f"<td class='n' data-v='{found.value!r}'>{_shown(found.value)}{more}"
     yield "</table></div>"
+
+
+def _badge(one: Standing) -> str:
+    """On the frontier, or why it is not compared."""
+    if one.on_frontier:
+        return " <span class='badge on'>frontier</span>"
+    return "" if one.compared else f" <span class='badge'>{html.escape(standing_words(one))}</span>"
 
 
 def stability(race: Race) -> Iterator[str]:
@@ -100,8 +109,9 @@ def failures(race: Race) -> Iterator[str]:
 
 
 def notes(race: Race) -> Iterator[str]:
-    """What else there is to know of entrants."""
+    """What else there is to know of the race and of entrants."""
     yield "<ul>"
+    yield from (f"<li>{html.escape(note)}" for note in race.notes)
     for entrant in race.entrants:
         for note in entrant.notes:
             yield f"<li>{_name(race, entrant)}: {html.escape(note)}"
@@ -118,6 +128,8 @@ def data(race: Race) -> Iterator[str]:
         yield "<tr><th scope='row'>training<td colspan='6'>none: only saved models and rivals raced"
     else:
         yield _data_row(race.training, "training", "")
+    if race.validation is not None:
+        yield _data_row(race.validation, "validation", "")
     for test in race.tests:
         yield _data_row(test, "test", _HELD_OUT.get(test.held_out, test.held_out))
     yield "</table></div>"
@@ -180,13 +192,11 @@ def _shown(value: float) -> str:
 def _bar(found: Held | None) -> str:
     if found is None:
         return "–"
-    kind = "ok" if found.first is None else "bad"
-    text = f"{found.n_held} of {found.n} held"
-    if found.ps is not None:
-        cut = "" if found.ps >= 0.999 * found.wanted_ps else f" of {found.wanted_ps:g}, time was up"
-        text += f" {found.ps:.3g} ps{cut}"
-    if found.first is not None:
-        text += f"<br>the first broke after {number(found.first)} ps"
+    kind = "bad" if found.first is not None else "open" if found.n_undecided else "ok"
+    text = f"{found.n_whole} of {found.n} held"
+    if found.n_undecided:
+        text += f", {found.n_undecided} undecided: too slow"
+    text += f"<br>{html.escape(found.text)}"
     return f"<span class='bar {kind}' style='--share:{found.share:.3f}'></span>{text}"
 
 

@@ -48,6 +48,6 @@ def write_report(race: Race, folder: Path) -> list[Path]:
         write_csv(race, path)
     with replacing(folder / PAGE, overwrite=True) as path:
         picture = (folder / PICTURE).read_bytes()
-        text = page(race, folder=folder.resolve().name, picture=picture)
+        text = page(race, folder=str(folder), picture=picture)
         path.write_text(text, encoding="utf-8")
     return [folder / name for name in (PAGE, PICTURE, CSV)]

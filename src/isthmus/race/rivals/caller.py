@@ -119,8 +119,11 @@ class LevelCaller:
         digest = entry.topology.digest
         if self._kept is None or self._kept[0] != digest:
             try:
-                self.level.check(np.asarray(entry.topology.atomic_numbers))
-                self._kept = digest, self.level.labeller(entry.topology, multiplicity=1)
+                numbers = np.asarray(entry.topology.atomic_numbers)
+                self.level.check(numbers)
+                # As few electrons unpaired as their number allows
+                multiplicity = 1 + (int(numbers.sum()) - entry.total_charge) % 2
+                self._kept = digest, self.level.labeller(entry.topology, multiplicity=multiplicity)
             except IsthmusError as error:
                 raise RivalError(str(error)) from error
         return self._kept[1]

@@ -11,7 +11,8 @@ ends, the process ends.
 | `evaluate`, numbers, charge | positions (frames, atoms, 3) [Å] | energies [eV], forces [eV/Å] |
 | `time`, numbers, charge, calls | positions (frames, atoms, 3) [Å] | seconds, of so many calls |
 
-Each call of `time` has other positions. An answer with `error` says what went wrong.
+The charge and the multiplicity stand in `atoms.info` ("charge", "spin"), and the charge, spread
+over all atoms, in their initial charges. Each call of `time` has other positions. An answer with `error` says what went wrong.
 """
 
 import importlib
@@ -89,8 +90,9 @@ class _Work:
         energies, forces = [], []
         for frame in positions:
             atoms.set_positions(frame)
-            energies.append(float(atoms.get_potential_energy()))
-            forces.append(np.array(atoms.get_forces(), dtype=float))
+            energy, force = _computed(atoms)
+            energies.append(float(energy))
+            forces.append(np.array(force, dtype=float))
         return {}, {"energies": np.array(energies), "forces": np.array(forces)}
 
     def _of(self, numbers, charge, positions):
@@ -98,9 +100,19 @@ class _Work:
 
         if self.kind != (numbers, charge):
             self.kind = (numbers, charge)
-            self.atoms = Atoms(numbers, positions, info={"charge": charge, "spin": 1})
+            # As few electrons unpaired as their number allows
+            spin = 1 + (sum(numbers) - charge) % 2
+            self.atoms = Atoms(numbers, positions, info={"charge": charge, "spin": spin})
+            # Many calculators read the charge of the molecule from those of its atoms
+            self.atoms.set_initial_charges(np.full(len(numbers), charge / len(numbers)))
             self.atoms.calc = self.calculator
         return self.atoms
+
+
+def _computed(atoms):
+    """Energy and forces; one computation, for the energy comes with the forces or is kept."""
+    forces = atoms.get_forces()
+    return atoms.get_potential_energy(), forces
 
 
 def _timed(atoms, positions, calls):
@@ -111,8 +123,7 @@ def _timed(atoms, positions, calls):
     begin = time.perf_counter()
     for frame in frames:
         atoms.set_positions(frame)
-        atoms.get_potential_energy()
-        atoms.get_forces()
+        _computed(atoms)
     return time.perf_counter() - begin
 
 
