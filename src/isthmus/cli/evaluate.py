@@ -125,7 +125,7 @@ def evaluate(
     """
     from isthmus.cli.compilation_cache import keep_compiled
     from isthmus.cli.evaluate_input import Data, check_outputs, check_request, named_model
-    from isthmus.cli.evaluate_notes import few_members, seen_in_training
+    from isthmus.cli.evaluate_notes import few_members, seen_by
     from isthmus.data.stated import Stated
 
     check_outputs(json_file, report, overwrite=overwrite)
@@ -158,7 +158,7 @@ def evaluate(
     evaluation, judged, calibration = _evaluated(
         members, tested, held, temperature=temperature, precision=precision
     )
-    seen = seen_in_training(members, tested)
+    seen = seen_by(members, tested)
     content = _content(evaluation, judged, calibration, members, tested)
     content["data_seen_in_training"] = seen.answer
     for note in (*seen.notes, *few_members(judged)):

@@ -212,6 +212,7 @@ def _race(request: Request, found: "tuple[Competitor, ...]", course: "Course") -
         machine=this_machine(),
         settings=request.settings.as_json(),
         training=course.record,
+        validation=course.validation_record,
         tests=tuple(test.record for test in course.tests),
         entrants=tuple(
             Entrant(name=one.name, kind=one.kind, identity=one.identity) for one in found

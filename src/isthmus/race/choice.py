@@ -59,7 +59,7 @@ def pick(
     axes = axes or Axes()
     axes = replace(axes, quantity=quantity_of(race, axes))
     limit = _limit(accuracy, speed)
-    everybody = [_handed(one) for one in standings(race, axes) if one.standing.compared]
+    everybody = [_handed(one) for one in standings(race, axes) if one.compared]
     if accuracy is not None:
         enough = [one for one in everybody if one.error.value <= limit]
         enough.sort(key=lambda one: (one.cost.value, one.error.value))

@@ -6,9 +6,10 @@
 | openmm | the same in OpenMM, on the platform chosen for the system, if it can be written |
 | ase | a call of energy and forces of a rival, with other positions each time |
 
-All take turns, so that a busy machine hits all alike. The first call, which compiles, is apart.
-A contender makes as many steps in a turn as last for the time of a turn, and has fewer turns,
-though at least three, where one step lasts longer than that.
+All take turns, so that a busy machine hits all alike: in rounds, each in an order of its own. The
+first call, which compiles, is apart. A contender makes as many steps in a turn as last for the time
+of a turn, and has fewer turns, though at least three, where one step lasts longer than that; its
+turns are spread over all rounds.
 """
 
 import statistics
@@ -40,6 +41,9 @@ _TEMPERATURE: Final = 300.0
 _FRICTION: Final = 1.0
 _FEWEST_TURNS: Final = 3
 _MOST_STEPS: Final = 100_000
+
+_SEED: Final = 0
+"""Of the order in each round"""
 
 
 @dataclass(eq=False)
@@ -78,6 +82,11 @@ class Contender:
         affordable = int(settings.cost_seconds / (self.steps * each))
         self.turns = max(_FEWEST_TURNS, min(settings.turns, affordable))
 
+    def rounds(self, n_rounds: int) -> set[int]:
+        """In which of so many rounds it has its turns: the first, the last, and evenly between."""
+        places = np.linspace(0, n_rounds - 1, min(self.turns, n_rounds)).round()
+        return set(places.astype(int).tolist())
+
     def _least(self, n_steps: int) -> float:
         """The shorter of two times: a machine that was busy for a moment must not decide."""
         return min(self.run(n_steps), self.run(n_steps))
@@ -115,11 +124,16 @@ def take_turns(
     for number, contender in enumerate(contenders):
         _tried(contender, lambda one=contender: one.prepare(settings))
         heed((number + 1) / max(total, 1))
-    for turn in range(settings.turns):
-        for number, contender in enumerate(contenders):
-            if turn < contender.turns and contender.failure is None:
+    random = np.random.default_rng(_SEED)
+    n_rounds = max([settings.turns, *(one.turns for one in contenders)])
+    done = len(contenders)
+    for number_of in range(n_rounds):
+        for place in random.permutation(len(contenders)):
+            contender = contenders[place]
+            if number_of in contender.rounds(n_rounds) and contender.failure is None:
                 _tried(contender, lambda one=contender: one.seconds.append(one.run(one.steps)))
-            heed(((turn + 1) * len(contenders) + number + 1) / max(total, 1))
+            done += 1
+            heed(min(done / max(total, 1), 1.0))
 
 
 def _tried(contender: Contender, action: Callable[[], object]) -> None:

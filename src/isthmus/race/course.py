@@ -54,6 +54,11 @@ class Course:
     tests: tuple[TestSet, ...]
 
     @property
+    def validation_record(self) -> TrainingData | None:
+        """What the results say of the validation data of a split."""
+        return None if self.validation is None else TrainingData(**_facts(None, self.validation))
+
+    @property
     def one_molecule(self) -> bool:
         """Whether all data to train on are of one molecule."""
         return len({entry.topology.digest for entry in self.training or ()}) == 1
@@ -90,7 +95,7 @@ def lay_out(
     seen = [*(training or ()), *(validation or ())]
     made = tuple(_test_set(name, found.in_memory(), seen) for name, found in given.items())
     _refuse_other_levels(seen, made)
-    record = None if training is None else TrainingData(**_facts(_stem(training), training))
+    record = None if training is None else TrainingData(**_facts(None, training))
     return Course(training, validation, record, made)
 
 
@@ -115,10 +120,11 @@ def _test_set(name: str, data: Dataset, seen: Sequence[Entry]) -> TestSet:
     return TestSet(Test(**_facts(name, data), held_out=held_out), entries)
 
 
-def _facts(name: str, data: Dataset) -> dict:
+def _facts(name: str | None, data: Dataset) -> dict:
+    """As in the results; without a name, that of the file."""
     levels = {entry.level_of_theory for entry in data} - {""}
     return {
-        "name": name,
+        "name": _stem(data) if name is None else name,
         "source": data.source,
         "n_molecules": len(data),
         "n_frames": sum(entry.n_frames for entry in data),

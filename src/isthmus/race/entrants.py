@@ -44,10 +44,14 @@ class Competitor:
 
     @property
     def identity(self) -> str:
-        """What must be the same for a race that is resumed: the text, and the content of a file."""
-        path = Path(self.target.partition(":")[2] or self.target)
-        if self.kind != "rival":
-            path = Path(self.target)
+        """What must be the same for a race that is resumed: the text, and the content behind it."""
+        if self.kind == "design":
+            content = find_design(self.target).text.encode()
+            return f"{self.target} sha256 {hashlib.sha256(content).hexdigest()}"
+        place = self.target.partition(":")[2] if self.target.startswith("openmm:") else self.target
+        if self.kind == "rival" and is_factory(self.target):
+            place = self.target.rpartition(":")[0]
+        path = Path(place)
         text = self.target if self.python is None else f"{self.target} ({self.python})"
         if not path.is_file():
             return text

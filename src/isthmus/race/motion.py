@@ -229,6 +229,7 @@ def judged_run(
         ps=float(motion.times[-1] if found is None else found.time),
         wanted_ps=settings.stability_ps,
         broken=text,
+        n_replicas=n,
     )
 
 

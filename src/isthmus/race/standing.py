@@ -1,10 +1,12 @@
 """A race as far as it is, on disk after every change; and how one that was left is resumed."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from isthmus.errors import InputError
+from isthmus.race.plain import to_plain
 from isthmus.race.record import Entrant, Race, TrainingData
 from isthmus.race.results_file import RESULTS, read_race, write_race
 
@@ -62,6 +64,7 @@ def resumed(fresh: Race, folder: Path) -> Race:
     found = read_race(path)
     for what, now, then in (
         ("the data to train on", _digest(fresh.training), _digest(found.training)),
+        ("the validation data", _digest(fresh.validation), _digest(found.validation)),
         ("the test sets", [_named(t) for t in fresh.tests], [_named(t) for t in found.tests]),
     ):
         if now != then:
@@ -77,7 +80,22 @@ def resumed(fresh: Race, folder: Path) -> Race:
             raise _other(path, f"the entrant '{one.name}'", one.identity, held.identity)
         if held is None or held.state == "failed":
             known[one.name] = one
-    return replace(fresh, date=found.date, entrants=tuple(known.values()))
+    notes = tuple(dict.fromkeys((*found.notes, *_elsewhere(fresh, found))))
+    return replace(fresh, date=found.date, entrants=tuple(known.values()), notes=notes)
+
+
+def _elsewhere(fresh: Race, found: Race) -> Iterator[str]:
+    """What is said of results that come from another machine or other versions."""
+    now, then = (to_plain(race.machine) | {"isthmus": race.isthmus} for race in (fresh, found))
+    now, then = ({**told, **told.pop("versions")} for told in (now, then))
+    differs = [name for name in now | then if now.get(name) != then.get(name)]
+    kept = [one.name for one in found.entrants if one.done and one.state != "failed"]
+    if differs and kept:
+        told = "; ".join(f"{name}: {then.get(name)} then, {now.get(name)} now" for name in differs)
+        yield (
+            f"resumed on another machine or with other versions ({told}): of {', '.join(kept)}, "
+            f"what was measured up to {fresh.date} is from there"
+        )
 
 
 def _digest(data: TrainingData | None) -> str | None:

@@ -3,20 +3,21 @@
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from isthmus.designs.schema import find_design
+from isthmus.evaluate.seen import Seen, TestedData, seen_in_training
 from isthmus.forcefield.file import read_saved
-from isthmus.forcefield.forcefield import ForceField
-from isthmus.race.course import Course
+from isthmus.race.course import Course, TestSet
 from isthmus.race.entrants import Competitor
 from isthmus.race.record import Entrant, TrainingRun
 from isthmus.race.rivals.named import force_field_of, make_caller
 from isthmus.race.runners import CalledRunner, OurRunner, Runner
 from isthmus.race.settings import RaceSettings
+from isthmus.race.stopping import raise_if
 from isthmus.race.training import Trained, n_parameters, source_of, train_design
 
 __all__ = ["MODELS", "Started", "started", "training_command"]
@@ -27,14 +28,19 @@ MODELS: Final = "models"
 
 @dataclass(frozen=True, eq=False)
 class Started:
-    """An entrant ready to be measured; the other attributes are those of `Entrant`."""
+    """An entrant ready to be measured; the other attributes are those of `Entrant`.
+
+    Attributes:
+        seen: of a saved model, whether it was trained on each test set, by its name.
+    """
 
     runner: Runner
     description: str
     models: tuple[str, ...] = ()
     n_parameters: int | None = None
     training: TrainingRun | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    seen: Mapping[str, Seen] = field(default_factory=dict)
 
 
 def started(
@@ -46,6 +52,7 @@ def started(
     known: Entrant,
     stop: Callable[[], bool],
     heed: Callable[[float], None] = lambda _share: None,
+    keep: Callable[[Started], None] = lambda _begun: None,
 ) -> Started:
     """Make an entrant ready.
 
@@ -54,9 +61,10 @@ def started(
         course: data to train on.
         settings: time and seeds.
         folder: of the race; models come into its folder `models`.
-        known: what is known of it: a design that was trained is only read.
+        known: what is known of it: a design that was trained is only read, seed by seed.
         stop: asked again and again.
         heed: is told which share of the training is done.
+        keep: is given what there is after each seed.
 
     Raises:
         IsthmusError: whatever the entrant needs and lacks.
@@ -73,25 +81,34 @@ def started(
         fitted = run.get("n_parameters") if isinstance(run, Mapping) else None
         number = fitted if isinstance(fitted, int) else n_parameters(saved.force_field)
         path = Path(os.path.relpath(competitor.target, folder)).as_posix()
-        return Started(OurRunner((saved.force_field,)), text, (path,), number)
+        seen = {test.name: _seen(competitor, saved.provenance, test) for test in course.tests}
+        return Started(OurRunner((saved.force_field,)), text, (path,), number, seen=seen)
     if "training" in known.done:
         paths = [folder / name for name in known.models]
         runner = OurRunner(tuple(read_saved(path).force_field for path in paths))
         return Started(
             runner, known.description, known.models, known.n_parameters, known.training, known.notes
         )
-    return _trained(competitor, course, settings, folder, stop, heed)
+    return _trained(competitor, course, settings, folder, known, stop, heed, keep)
+
+
+def _seen(competitor: Competitor, provenance: Mapping[str, Any], test: TestSet) -> Seen:
+    record = test.record
+    tested = TestedData(
+        name=record.name, sha256=record.sha256, n_frames=record.n_frames, source=record.source
+    )
+    return seen_in_training([(competitor.name, provenance)], tested)
 
 
 def training_command(
-    competitor: Competitor, course: Course, settings: RaceSettings, options: str
+    competitor: Competitor, course: Course, seconds: float, options: str
 ) -> str | None:
     """The command that trains the first model of a design alone; None for others.
 
     Args:
         competitor: who.
         course: with data to train on.
-        settings: time of training.
+        seconds: limit of time, as the command counts it.
         options: how the data are to be read, as on the command line.
     """
     if competitor.kind != "design" or course.record is None:
@@ -100,7 +117,7 @@ def training_command(
     return shlex.join(
         [
             *("isthmus", "train", competitor.target, course.record.source),
-            *("--source", source, "--time", f"{settings.seconds:g}s", "--seed", "0"),
+            *("--source", source, "--time", f"{seconds:g}s", "--seed", "0"),
             *shlex.split(options),
             *("-o", f"{_slug(competitor.name)}.safetensors"),
         ]
@@ -123,13 +140,15 @@ def _trained(
     course: Course,
     settings: RaceSettings,
     folder: Path,
+    known: Entrant,
     stop: Callable[[], bool],
     heed: Callable[[float], None],
+    keep: Callable[[Started], None],
 ) -> Started:
     (folder / MODELS).mkdir(exist_ok=True)
-    design = find_design(competitor.target)
-    found: list[tuple[str, Trained]] = []
-    for seed in range(settings.seeds):
+    found = _kept(known, folder)
+    for seed in range(len(found), settings.seeds):
+        raise_if(stop)
         name = f"{MODELS}/{_slug(competitor.name)}_seed{seed}.safetensors"
         trained = train_design(
             competitor.target,
@@ -141,11 +160,28 @@ def _trained(
             heed=lambda share, k=seed: heed((k + share) / settings.seeds),
         )
         found.append((name, trained))
+        keep(_of_seeds(competitor, found))
+    return _of_seeds(competitor, found)
+
+
+def _kept(known: Entrant, folder: Path) -> list[tuple[str, Trained]]:
+    """Seeds that were trained before, as long as their models are there, and their names."""
+    run, found = known.training, []
+    if run is None:
+        return found
+    for name, *told in zip(known.models, run.seconds, run.compile_s, run.curves, strict=False):
+        if not (folder / name).is_file():
+            break
+        force_field = read_saved(folder / name).force_field
+        found.append((name, Trained(force_field, *told, known.n_parameters or 0)))
+    return found
+
+
+def _of_seeds(competitor: Competitor, found: Sequence[tuple[str, Trained]]) -> Started:
     every = [trained for _, trained in found]
-    force_fields: tuple[ForceField, ...] = tuple(one.force_field for one in every)
     return Started(
-        OurRunner(force_fields),
-        design.description,
+        OurRunner(tuple(one.force_field for one in every)),
+        find_design(competitor.target).description,
         tuple(name for name, _ in found),
         every[0].n_parameters,
         TrainingRun(

@@ -159,11 +159,11 @@ def _per_atom(race: Race) -> Callable[[Entrant], Estimate | None]:
 
 
 def _held(temperature: float) -> list[Column]:
-    def of(number_of: Callable[[Held], float | None]) -> Callable[[Entrant], Estimate | None]:
+    def of(number_of: Callable[[Held], float | int | None]) -> Callable[[Entrant], Estimate | None]:
         def value(entrant: Entrant) -> Estimate | None:
             found = held(entrant, temperature)
             told = None if found is None else number_of(found)
-            return None if told is None else Estimate(value=told)
+            return None if told is None else Estimate(value=float(told))
 
         return value
 
@@ -179,7 +179,8 @@ def _held(temperature: float) -> list[Column]:
     ]
 
 
-def _n_broken(found: Held) -> float:
+def _n_broken(found: Held) -> int:
+    """In which a replica broke."""
     return found.n - found.n_whole - found.n_undecided
 
 

@@ -19,7 +19,10 @@ _HIGH: Final = 100.0
 
 
 def learning_figure(race: Race) -> dict[str, Any] | None:
-    """Validation error against seconds of training, a line a seed; energies where none has forces."""
+    """Validation error against seconds of training, a line a seed.
+
+    Of forces, or of energies where nobody has errors of forces.
+    """
     curves = [c for e in race.entrants if e.training is not None for c in e.training.curves]
     some = any(point.force_rmse is not None for curve in curves for point in curve)
     quantity = "force" if some or not curves else "energy"
@@ -70,7 +73,7 @@ def growth_figure(race: Race) -> dict[str, Any] | None:
         return None
     traces = []
     for place, entrant in enumerate(race.entrants):
-        found = [(name, error) for name in names if (error := entrant.error(name, quantity))]
+        found = [(name, error) for name in names if (error := entrant.error(name, quantity)) is not None]
         if entrant.state == "failed" or not found:
             continue
         traces.append(

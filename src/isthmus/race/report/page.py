@@ -131,8 +131,8 @@ def _body(race: Race, figures: dict[str, dict[str, Any]], picture: bytes) -> Ite
     yield "Below an error: its 95 % interval; below a cost: the lowest and highest repeat.</p>"
     yield from sections.table(race)
     if any(entrant.stability for entrant in race.entrants):
-        yield "<h2 id='stability'>Stability</h2><p>Simulations that held for the wanted time; bars: "
-        yield "the share of it that they held. Grey: cut short, for it was slow, before anything "
+        yield "<h2 id='stability'>Stability</h2><p>Simulations that held for the wanted "
+        yield "time; bars: the share of it that they held. Grey: cut short, for it was slow, before anything "
         yield "broke: whether it would have held is not known.</p>"
         yield from sections.stability(race)
     scans = {name: figure for name, figure in figures.items() if name.startswith("scan-")}

@@ -12,7 +12,8 @@ ends, the process ends.
 | `time`, numbers, charge, calls | positions (frames, atoms, 3) [Å] | seconds, of so many calls |
 
 The charge and the multiplicity stand in `atoms.info` ("charge", "spin"), and the charge, spread
-over all atoms, in their initial charges. Each call of `time` has other positions. An answer with `error` says what went wrong.
+over all atoms, in their initial charges. Each call of `time` has other positions. An answer with
+`error` says what went wrong.
 """
 
 import importlib
