@@ -77,6 +77,45 @@ def test_those_that_failed_or_lack_a_number_do_not_stand(race: Race) -> None:
     assert names(standings(with_entrants(race, failed, untimed, fine))) == ["fine"]
 
 
+def partly(one: Entrant) -> Entrant:
+    (name, errors), *_ = one.errors.items()
+    return replace(one, errors={name: replace(errors, n_refused=3, refusal="no parameters")})
+
+
+def test_who_refused_frames_neither_stands_nor_beats_nor_is_picked(race: Race) -> None:
+    part, whole = partly(entrant("part", 1.0, 0.1)), entrant("whole", 10.0, 2.0)
+    mixed = with_entrants(race, part, whole)
+    assert [(one.on_frontier, one.partial) for one in standings(mixed)] == [
+        *((False, True), (True, False)),
+    ]
+    assert pick(mixed, accuracy=3.0).entrant.name == "whole"
+    with pytest.raises(NobodyEnough, match="most accurate is whole"):
+        pick(mixed, accuracy=0.5)
+
+
+def test_costs_of_another_timing_are_not_compared(race: Race) -> None:
+    def timed(one: Entrant, timing: str) -> Entrant:
+        return replace(one, cost=tuple(replace(cost, timing=timing) for cost in one.cost))
+
+    early = timed(entrant("early", 1.0, 0.1), "2026-01-01T00:00:00+00:00")
+    late = timed(entrant("late", 10.0, 2.0), "2026-02-01T00:00:00+00:00")
+    found = standings(with_entrants(race, early, late))
+    assert [(one.on_frontier, one.apart) for one in found] == [(False, True), (True, False)]
+
+
+def test_without_errors_of_forces_those_of_energies_decide(race: Race) -> None:
+    def told(one: Entrant) -> Entrant:
+        errors = {
+            k: replace(e, force_rmse=None, energy_rmse=e.force_rmse) for k, e in one.errors.items()
+        }
+        return replace(one, errors=errors)
+
+    blind = with_entrants(race, *map(told, (entrant("a", 1.0, 3.0), entrant("b", 2.0, 1.0))))
+    assert blind.main_quantity() == "energy"
+    assert names(frontier(blind)) == ["a", "b"]
+    assert "energy error of at most 2 kcal/mol on" in pick(blind, accuracy=2.0).sentence
+
+
 def test_unknown_axes_are_refused_with_those_there_are(race: Race) -> None:
     with pytest.raises(InputError, match="no test set 'x'; there are: 3BPA 300 K"):
         standings(race, Axes(test="x"))
@@ -103,11 +142,31 @@ def test_pick_takes_a_limit_that_is_met_exactly(race: Race) -> None:
     assert pick(race, speed=41.3).entrant.name == "class2"
 
 
+def with_seeds(race: Race, seeds: tuple[float, ...]) -> Race:
+    found = race.entrant("class2plus")
+    errors = replace(found.errors["3BPA 300 K"].force_rmse, seeds=seeds)  # pyright: ignore[reportArgumentType]
+    told = {**found.errors, "3BPA 300 K": replace(found.errors["3BPA 300 K"], force_rmse=errors)}
+    return with_entrants(race, replace(found, errors=told), race.entrant("class1"))
+
+
 def test_of_seeds_the_validation_error_chooses_not_the_test(race: Race) -> None:
     choice = pick(race, accuracy=2.0)
     assert choice.model == "models/class2plus_seed1.safetensors"
     assert any("lowest validation error (1.92" in note for note in choice.notes)
     assert any("reaches 2.03, above the limit" in note for note in choice.notes)
+    assert any("that of this file is not in the results" in note for note in choice.notes)
+
+
+def test_the_error_of_the_file_that_is_handed_over_must_be_below_the_limit(race: Race) -> None:
+    seeded = with_seeds(race, (1.73, 2.13))
+    with pytest.raises(NobodyEnough, match=r"class2plus with 2\.13"):
+        pick(seeded, accuracy=2.0)
+    choice = pick(seeded, accuracy=2.5)
+    assert choice.model == "models/class2plus_seed1.safetensors"
+    assert "2.13 kcal/mol/Å at" in choice.sentence
+    notes = " ".join(choice.notes)
+    assert "the mean of all seeds is 1.93" in notes
+    assert "measured with seed 0" in notes
 
 
 def test_a_better_rival_is_named_but_not_handed_over(race: Race) -> None:

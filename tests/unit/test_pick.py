@@ -56,6 +56,24 @@ def test_nothing_enough_is_exit_code_1_and_names_the_best(run) -> None:
     assert "The most accurate is painn" in err
 
 
+@pytest.mark.parametrize("name", ["../secret.safetensors", "/etc/hostname"])
+def test_a_model_outside_of_the_folder_is_not_handed_over(run, name: str) -> None:
+    Path("secret.safetensors").write_bytes(b"not for you")
+    path = Path("race/results.json")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("models/class2_seed0.safetensors", name), encoding="utf-8")
+    code, out, err = run("race", "--accuracy", "3", "-o", "own.safetensors")
+    assert (code, out) == (2, "")
+    assert "lies outside" in err
+    assert not Path("own.safetensors").exists()
+    # A saved model that raced stays where it was
+    text = path.read_text(encoding="utf-8")
+    place = text.index('"kind": "design"', text.index('"name": "class2"'))
+    path.write_text(text[:place] + text[place:].replace("design", "model", 1), encoding="utf-8")
+    if name.startswith(".."):
+        assert run("race", "--accuracy", "3")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -1,5 +1,6 @@
 """Who races and on what: names, refusals, and data that do not go together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from data_springs import springs  # pyright: ignore[reportMissingImports]
 
 from isthmus.data import Dataset, split_dataset
+from isthmus.designs.schema import find_design
 from isthmus.errors import InputError
 from isthmus.race.course import lay_out
 from isthmus.race.entrants import DESIGNS, competitors
@@ -56,6 +58,26 @@ def test_the_identity_of_a_design_follows_its_file(tmp_path: Path) -> None:
     before = competitors([str(path)])[0].identity
     path.write_text(SPRINGS.replace("2e5", "3e5"))
     assert competitors([str(path)])[0].identity != before
+
+
+def test_the_identity_of_a_preset_is_that_of_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = competitors(["class1"])[0].identity
+    design = find_design("class1")
+    changed = replace(design, text=design.text + "# other numbers")
+    monkeypatch.setattr("isthmus.race.entrants.find_design", lambda _target: changed)
+    assert competitors(["class1"])[0].identity != before
+
+
+def test_the_validation_part_of_a_split_is_told() -> None:
+    data = Dataset.create([springs("CO", 20)], source="co.h5")
+    split = split_dataset(
+        data, "frames", fractions=(0.6, 0.2, 0.2), names=("train", "validation", "test")
+    )
+    told = lay_out(data, {}, split=split).validation_record
+    assert told is not None
+    assert told.n_frames == 4
+    assert told.sha256 == split.apply(data)["validation"].in_memory().digest
+    assert lay_out(data, {"t": Dataset.create([springs("CCO", 2)])}).validation_record is None
 
 
 def test_the_test_part_of_a_split_comes_first_and_says_what_is_held_out() -> None:

@@ -63,13 +63,38 @@ def test_contenders_take_turns_as_long_as_each_other() -> None:
     log: list[str] = []
     quick, slow = contender("quick", 1e-3, log), contender("slow", 0.3, log, batch=4)
     take_turns([quick, slow], SETTINGS, lambda _share: None)
-    assert log[-6:] == ["quick", "slow"] * 3
+    rounds = [log[-6:][k : k + 2] for k in (0, 2, 4)]
+    assert [sorted(one) for one in rounds] == [["quick", "slow"]] * 3
     assert (quick.steps, slow.steps) == (400, 1)
     first, second = quick.cost(), slow.cost()
     assert first is not None
     assert second is not None
     assert (first.value, second.value) == (pytest.approx(1e3), pytest.approx(0.3e6 / 4))
     assert first.per_atom == pytest.approx(1e3 / 6)
+
+
+def test_few_turns_are_spread_over_all_rounds_each_in_an_order_of_its_own() -> None:
+    def order() -> list[str]:
+        log: list[str] = []
+        many = [contender(name, 0.1, log) for name in "abc"]
+        # Three turns of a whole second are all that it can afford
+        many.append(contender("slow", 1.0, log))
+        take_turns(
+            many,
+            replace(SETTINGS, turns=9, turn_seconds=0.2, cost_seconds=3.0),
+            lambda _share: None,
+        )
+        return log[-(3 * 9 + 3) :]
+
+    log = order()
+    places = [k for k, name in enumerate(log) if name == "slow"]
+    assert len(places) == 3
+    assert places[0] < 4
+    assert len(log) // 3 < places[1] < 2 * len(log) // 3
+    assert places[2] >= len(log) - 4
+    quick = [name for name in log if name != "slow"]
+    assert len({tuple(quick[k : k + 3]) for k in range(0, 27, 3)}) > 1
+    assert order() == log
 
 
 def test_a_contender_that_fails_is_given_up_and_the_others_go_on() -> None:
@@ -105,7 +130,7 @@ def test_the_first_that_breaks_ends_the_time_that_is_counted() -> None:
         None,
     )
     found = judged_run(entry, "t", 300.0, motion, SETTINGS)
-    assert found.ps == 1.2
+    assert (found.ps, found.n_replicas) == (1.2, 2)
     assert found.broken is not None
     assert "1 of 2 replicas" in found.broken
     # Heat that comes before it counts; that of the start does not

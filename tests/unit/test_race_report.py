@@ -14,6 +14,7 @@ from rich.console import Console
 
 from isthmus.race.record import Race
 from isthmus.race.report import terminal_table, write_report
+from isthmus.race.report.columns import columns, held
 from isthmus.race.report.curve_figures import scan_figures
 from isthmus.race.report.frontier_figures import frontier_figures
 from isthmus.race.report.labels import place_labels, stairs
@@ -222,6 +223,65 @@ def test_the_terminal_shows_the_fastest_first(race: Race) -> None:
     names = [line[2:].split()[0] for line in lines[1:] if line[2] != " "]
     assert names[:4] == ["class1", "class2", "class2plus", "MMFF94"]
     assert any(line.startswith("  mace") and "failed" in line for line in lines)
+
+
+def shown(race: Race) -> str:
+    console = Console(width=140)
+    with console.capture() as found:
+        console.print(terminal_table(race))
+    return found.get()
+
+
+def changed(race: Race, name: str, **values: Any) -> Race:
+    entrants = tuple(replace(one, **values) if one.name == name else one for one in race.entrants)
+    return replace(race, entrants=entrants)
+
+
+def test_who_refused_frames_is_hollow_and_said_to_be_partial(race: Race, tmp_path: Path) -> None:
+    errors = {k: replace(e, n_refused=7) for k, e in race.entrant("painn").errors.items()}
+    part = changed(race, "painn", errors=errors)
+    figure = frontier_figures(part)["0|0|0"]
+    marks = {trace["name"]: trace["marker"] for trace in figure["data"] if "name" in trace}
+    assert marks["painn"]["symbol"] == "circle-open"
+    assert not next(p for p in figure["points"] if p["name"] == "painn")["compared"]
+    assert "partial: it refused frames" in page(part, folder="race", picture=b"")
+    assert "○ painn (partial)" in shown(part)
+    write_csv(part, tmp_path / "r.csv")
+    assert "partial: it refused frames" in (tmp_path / "r.csv").read_text(encoding="utf-8")
+
+
+def test_a_run_that_was_cut_short_did_not_hold(race: Race) -> None:
+    runs = tuple(replace(run, ps=2.5, n_replicas=8) for run in race.entrant("class1").stability)
+    slow = changed(race, "class1", stability=runs)
+    found = held(slow.entrant("class1"), 300.0)
+    assert found is not None
+    assert (found.n_whole, found.n_undecided, found.share, found.n_replicas) == (0, 2, 0.25, 16)
+    text = page(slow, folder="race", picture=b"")
+    assert "0 of 2 held, 2 undecided: too slow<br>2.50 of 10 ps, undecided (16 replicas)" in text
+    assert "2.5 of 10 ?" in shown(slow)
+    heads = {column.head: column for column in columns(slow)}
+    value = heads["undecided, 300 K [runs]"].value(slow.entrant("class1"))
+    assert value is not None
+    assert value.value == 2
+
+
+def test_where_nobody_has_errors_of_forces_energies_are_shown(race: Race) -> None:
+    entrants = tuple(
+        replace(one, errors={k: replace(e, force_rmse=None) for k, e in one.errors.items()})
+        for one in race.entrants
+    )
+    blind = replace(race, entrants=entrants)
+    assert "energy error" in shown(blind)
+    text = page(blind, folder="race", picture=b"")
+    assert "name='quantity' value='1' checked" in text
+    assert payload(text)["options"]["quantity"] == [" --quantity force", ""]
+    assert "energy error" in payload(text)["figures"]["growth"]["layout"]["yaxis"]["title"]["text"]
+
+
+def test_the_page_names_the_folder_as_it_was_given(race: Race, tmp_path: Path) -> None:
+    write_report(race, tmp_path / "out" / ".")
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert payload(text)["pick"] == f"isthmus pick {tmp_path / 'out'}"
 
 
 def test_labels_hide_neither_points_nor_lines_nor_each_other() -> None:

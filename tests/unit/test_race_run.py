@@ -5,101 +5,39 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from data_race import (  # pyright: ignore[reportMissingImports]
+    NETWORK,
+    RIVALS,
+    TINY,
+    Heard,
+    begun,
+    make_plan,
+    never,
+)
 from data_springs import springs  # pyright: ignore[reportMissingImports]
 from data_training import SPRINGS  # pyright: ignore[reportMissingImports]
 
 from isthmus.cli import main
 from isthmus.data import Dataset, write_dataset
 from isthmus.designs.schema import find_design
-from isthmus.errors import InputError
 from isthmus.forcefield.file import load_force_field, read_saved
+from isthmus.forcefield.forcefield import ForceField
 from isthmus.parameters.source import FreeSource
 from isthmus.race import starting
 from isthmus.race.conduct import Plan, run_race
 from isthmus.race.course import lay_out
-from isthmus.race.entrants import Competitor, competitors
-from isthmus.race.machine import this_machine
-from isthmus.race.record import Entrant, Race
+from isthmus.race.entrants import competitors
+from isthmus.race.record import Entrant, TrainingRun
 from isthmus.race.results_file import read_race
-from isthmus.race.runners import CalledRunner
-from isthmus.race.settings import RaceSettings
-from isthmus.race.standing import resumed
-from isthmus.race.stopping import Stopped
+from isthmus.race.runners import CalledRunner, OurRunner
+from isthmus.race.starting import training_command
 from isthmus.race.training import source_of, train_design
-
-TINY = RaceSettings(
-    seconds=1.0,
-    turns=3,
-    turn_seconds=0.01,
-    batch=4,
-    cost_seconds=1.0,
-    stability_ps=0.2,
-    drift_ps=0.6,
-    starts=2,
-    run_seconds=5.0,
-    scans=1,
-    points=11,
-    scan_seconds=5.0,
-)
-RIVALS = """
-from ase.calculators.lj import LennardJones
-
-def good():
-    return LennardJones()
-
-def bad():
-    raise RuntimeError("no weights here")
-"""
-
-
-class Heard:
-    """What a race says of itself."""
-
-    def __init__(self) -> None:
-        self.stages: list[tuple[str, str]] = []
-        self.notes: list[str] = []
-
-    def stage(self, entrant: str, stage: str) -> None:
-        self.stages.append((entrant, stage))
-
-    def share(self, fraction: float) -> None:
-        assert 0 <= fraction <= 1
-
-    def note(self, entrant: str, text: str) -> None:
-        self.notes.append(f"{entrant}: {text}")
 
 
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.chdir(tmp_path)
-    Path("springs.toml").write_text(SPRINGS)
-    Path("rival.py").write_text(RIVALS)
-    course = lay_out(
-        Dataset.create([springs("CO", 24)], source="co.h5"),
-        {"same": Dataset.create([springs("CO", 6, seed=1)])},
-    )
-    found = competitors(["springs.toml"], ["bad=rival.py:bad", "good=rival.py:good"])
-    Path("race").mkdir()
-    return Plan(found, course, TINY, Path("race"))
-
-
-def begun(plan: Plan) -> Race:
-    return Race(
-        isthmus="1",
-        date="now",
-        command="isthmus race",
-        machine=this_machine(),
-        settings=plan.settings.as_json(),
-        training=plan.course.record,
-        tests=tuple(test.record for test in plan.course.tests),
-        entrants=tuple(
-            Entrant(name=one.name, kind=one.kind, identity=one.identity) for one in plan.competitors
-        ),
-    )
-
-
-def never() -> bool:
-    return False
+    return make_plan()
 
 
 def test_a_race_measures_all_and_a_failure_stops_nobody(plan: Plan) -> None:
@@ -147,53 +85,39 @@ def test_a_race_measures_all_and_a_failure_stops_nobody(plan: Plan) -> None:
     assert [one.broken is not None for one in rival.stability] == [True, True]
 
 
-def test_a_race_that_was_stopped_goes_on_where_it_was(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = replace(plan, competitors=plan.competitors[:1])
-    heard = Heard()
-    with pytest.raises(Stopped):
-        run_race(plan, begun(plan), heard, lambda: ("springs", "motion") in heard.stages)
-    left = read_race(plan.folder).entrants[0]
-    assert left.state == "waiting"
-    assert left.done == ("training", "errors")
+def test_a_network_is_not_offered_to_openmm(plan: Plan) -> None:
+    entry = plan.course.tests[0].entries[0]
 
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("it was trained before")
+    def n_contenders(text: str) -> int:
+        Path("some.toml").write_text(text)
+        force_field = ForceField.free(find_design("some.toml"), entry.topology)
+        return len(OurRunner((force_field,)).contenders("some", entry, 4))
 
-    monkeypatch.setattr(starting, "train_design", refuse)
-    monkeypatch.setattr(starting, "_trained", refuse)
-    heard = Heard()
-    found = run_race(plan, resumed(begun(plan), plan.folder), heard, never)
-    assert found.entrants[0].state == "finished"
-    assert ("springs", "errors") not in heard.stages
-    assert found.entrants[0].errors == left.errors
-    # All is done: nothing is measured again
-    heard = Heard()
-    assert run_race(plan, resumed(begun(plan), plan.folder), heard, never) == found
-    assert heard.stages == []
+    assert (n_contenders(SPRINGS), n_contenders(SPRINGS + NETWORK)) == (3, 2)
 
 
-def test_other_data_settings_or_designs_are_not_resumed(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = replace(plan, competitors=plan.competitors[:1])
-    with pytest.raises(Stopped):
-        run_race(plan, begun(plan), Heard(), lambda: True)
-    changed = begun(replace(plan, settings=replace(TINY, seeds=2)))
-    with pytest.raises(InputError, match=r"the setting seeds differs: 2 now, 1 then"):
-        resumed(changed, plan.folder)
-    other = lay_out(
-        Dataset.create([springs("CO", 25)]), {"same": Dataset.create([springs("CO", 6, seed=1)])}
+def test_the_command_of_a_bespoke_fit_counts_its_compilation(plan: Plan) -> None:
+    run = TrainingRun(seconds=(1.0,), compile_s=(6.3,))
+    found = training_command(plan.competitors[0], plan.course, TINY, "", run)
+    assert found is not None
+    assert "--source free --time 8s --seed 0" in found.line
+    assert found.notes == ()
+    Path("both.toml").write_text(SPRINGS + NETWORK)
+    both = competitors(["both.toml"])[0]
+    found = training_command(both, plan.course, TINY, "", run)
+    assert found is not None
+    assert "--time 1s" in found.line
+    assert "counts the compilation" in found.notes[0]
+
+
+def test_a_rival_is_told_of_charged_molecules(plan: Plan) -> None:
+    ions = lay_out(None, {"ions": Dataset.create([springs("C[O-]", 2), springs("CO", 2)])})
+    rival = plan.competitors[2]
+    told = starting.started(
+        rival, ions, TINY, plan.folder, known=Entrant(name="good", kind="rival"), stop=never
     )
-    with pytest.raises(InputError, match="the data to train on differs"):
-        resumed(begun(replace(plan, course=other)), plan.folder)
-    Path("springs.toml").write_text(SPRINGS.replace("2e5", "3e5"))
-    with pytest.raises(InputError, match="the entrant 'springs' differs"):
-        resumed(begun(plan), plan.folder)
-    joined = Competitor("late", "rival", "mmff94")
-    found = resumed(begun(replace(plan, competitors=[joined])), plan.folder)
-    assert [one.name for one in found.entrants] == ["springs", "late"]
+    told.runner.close()
+    assert any("ions has 1 charged molecule" in note for note in told.notes)
 
 
 def test_a_stage_that_fails_costs_no_more_than_itself(
@@ -276,15 +200,6 @@ def test_where_nobody_finishes_the_exit_code_is_1(
     code, _, err = run("race --rival bad=rival.py:bad --test test.h5")
     assert code == 1
     assert "no weights here" in err
-
-
-NETWORK = """
-[[network]]
-name = "network"
-architecture = "moments"
-cutoff = 0.3
-settings = { channels = 16, hidden = [16, 16] }
-"""
 
 
 @pytest.mark.slow

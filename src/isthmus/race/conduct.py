@@ -12,22 +12,24 @@ Results are written after each of them. An entrant whose training or errors fail
 else fails is noted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from isthmus.errors import IsthmusError
-from isthmus.race.cost import Contender, take_turns
-from isthmus.race.course import Course
+from isthmus.evaluate.seen import Seen
+from isthmus.race.course import Course, TestSet
 from isthmus.race.entrants import Competitor
-from isthmus.race.record import Entrant, Race
+from isthmus.race.record import Entrant, Errors, Race
 from isthmus.race.runners import Runner
 from isthmus.race.settings import RaceSettings
 from isthmus.race.standing import Scoreboard
-from isthmus.race.starting import started, training_command
+from isthmus.race.starting import Started, from_models, started, training_command
 from isthmus.race.stopping import Stopped, raise_if
+from isthmus.race.timing import time_all
+from isthmus.race.words import said
 
 __all__ = ["STAGES", "Plan", "Watch", "run_race"]
 
@@ -100,22 +102,47 @@ def run_race(plan: Plan, race: Race, watch: Watch, stop: Callable[[], bool]) -> 
                 continue
             stack.callback(runner.close)
             runners[competitor.name] = runner
-        _timed(plan, board, runners, stack, watch, stop)
+        if runners:
+            watch.stage("all", "cost")
+            # A cost that was measured at another time would not be fair: all are timed again
+            for name, runner in _finished(plan, board, runners, watch, stop):
+                stack.callback(runner.close)
+                runners[name] = runner
+            time_all(runners, plan.course, plan.settings, board, watch.share, stop)
     return board.race
+
+
+def _finished(
+    plan: Plan,
+    board: Scoreboard,
+    runners: Mapping[str, Runner],
+    watch: Watch,
+    stop: Callable[[], bool],
+) -> Iterator[tuple[str, Runner]]:
+    """Those that had finished before, asked for now or not; who cannot be timed again is noted."""
+    asked = {one.name: one for one in plan.competitors}
+    for entrant in board.race.entrants:
+        if entrant.state != "finished" or entrant.name in runners:
+            continue
+        try:
+            if entrant.name in asked:
+                competitor, known = asked[entrant.name], entrant
+                begun = started(
+                    competitor, plan.course, plan.settings, plan.folder, known=known, stop=stop
+                )
+                yield entrant.name, begun.runner
+            else:
+                yield entrant.name, from_models(entrant, plan.folder)
+        except IsthmusError as error:
+            note = f"not timed again with those that joined later: {error}"
+            board.noted(entrant.name, note)
+            watch.note(entrant.name, note)
 
 
 def _fail(board: Scoreboard, watch: Watch, name: str, error: Exception) -> None:
     text = said(error)
     board.change(name, state="failed", failure=text)
     watch.note(name, f"failed: {text}")
-
-
-def said(error: Exception) -> str:
-    """An error in a line; of one that nobody foresaw, also its kind."""
-    text = " ".join(str(error).split())
-    if isinstance(error, IsthmusError):
-        return text
-    return f"{type(error).__name__}: {text or 'nothing more was said'} (unforeseen)"
 
 
 @dataclass(eq=False)
@@ -139,25 +166,14 @@ class _Alone:
             self.plan.folder,
             known=self._known(),
             stop=self.stop,
-            heed=self._heed,
+            # Training looks at `stop` itself, and leaves a checkpoint
+            heed=self._share,
+            keep=self._keep,
         )
-        self.board.over(
-            name,
-            "training",
-            state="waiting",
-            failure=None,
-            description=begun.description,
-            command=training_command(
-                self.competitor, self.plan.course, self.plan.settings, self.plan.train_options
-            ),
-            models=begun.models,
-            n_parameters=begun.n_parameters,
-            training=begun.training,
-        )
-        for note in begun.notes:
-            self.board.noted(name, note)
+        self._keep(begun)
+        self.board.over(name, "training")
         try:
-            self._measure(begun.runner)
+            self._measure(begun)
         except BaseException:
             begun.runner.close()
             raise
@@ -166,16 +182,48 @@ class _Alone:
     def _known(self) -> Entrant:
         return self.board.race.entrant(self.competitor.name)
 
-    def _heed(self, fraction: float) -> None:
-        raise_if(self.stop)
+    def _keep(self, begun: Started) -> None:
+        """Write down what there is, after each seed."""
+        plan, name = self.plan, self.competitor.name
+        command = training_command(
+            self.competitor, plan.course, plan.settings, plan.train_options, begun.training
+        )
+        self.board.change(
+            name,
+            state="waiting",
+            failure=None,
+            description=begun.description,
+            command=None if command is None else command.line,
+            models=begun.models,
+            n_parameters=begun.n_parameters,
+            training=begun.training,
+        )
+        for note in (*begun.notes, *(() if command is None else command.notes)):
+            self.board.noted(name, note)
+
+    def _share(self, fraction: float) -> None:
         self.watch.share(min(fraction, 1.0))
 
-    def _measure(self, runner: Runner) -> None:
-        name, tests = self.competitor.name, self.plan.course.tests
+    def _heed(self, fraction: float) -> None:
+        raise_if(self.stop)
+        self._share(fraction)
+
+    def _errors(self, begun: Started, test: TestSet) -> Errors:
+        """None of a test set that a saved model was made with."""
+        seen = begun.seen.get(test.name, Seen(None, ()))
+        if seen.answer:
+            n_frames = test.record.n_frames
+            return Errors(n_refused=n_frames, refusal=f"not measured: {'; '.join(seen.notes)}")
+        for note in seen.notes:
+            self.board.noted(self.competitor.name, note)
+        return begun.runner.errors(test, self._heed)
+
+    def _measure(self, begun: Started) -> None:
+        name, tests, runner = self.competitor.name, self.plan.course.tests, begun.runner
         main = tests[0]
         if "errors" not in self._known().done:
             self.watch.stage(name, "errors")
-            errors = {test.name: runner.errors(test, self._heed) for test in tests}
+            errors = {test.name: self._errors(begun, test) for test in tests}
             found = errors[main.name]
             if found.force_rmse is None and found.energy_rmse is None:
                 raise IsthmusError(found.refusal or f"'{main.name}' has no labels to compare with")
@@ -207,70 +255,3 @@ class _Alone:
             self.board.noted(self.competitor.name, note)
             self.board.over(self.competitor.name, stage)
             self.watch.note(self.competitor.name, note)
-
-
-def _timed(
-    plan: Plan,
-    board: Scoreboard,
-    runners: dict[str, Runner],
-    stack: ExitStack,
-    watch: Watch,
-    stop: Callable[[], bool],
-) -> None:
-    """The cost of all that are left, measured together, also of those that had finished before."""
-    if not runners:
-        return
-    watch.stage("all", "cost")
-    for competitor in plan.competitors:
-        # A cost that was measured at another time would not be fair: all are timed again
-        entrant = board.race.entrant(competitor.name)
-        if entrant.state != "finished":
-            continue
-        try:
-            begun = started(
-                competitor, plan.course, plan.settings, plan.folder, known=entrant, stop=stop
-            )
-        except IsthmusError as error:
-            watch.note(entrant.name, f"keeps the cost that was measured before: {error}")
-            continue
-        stack.callback(begun.runner.close)
-        runners[competitor.name] = begun.runner
-    contenders = _contenders(plan, board, runners, watch, stop)
-
-    def heed(fraction: float) -> None:
-        raise_if(stop)
-        watch.share(0.5 + 0.5 * fraction)
-
-    take_turns(contenders, plan.settings, heed)
-    for name in runners:
-        own = [one for one in contenders if one.entrant == name]
-        for one in own:
-            if one.failure is not None:
-                board.noted(name, f"not timed ({one.engine}): {one.failure}")
-        costs = tuple(cost for one in own if (cost := one.cost()) is not None)
-        board.over(name, "cost", cost=costs, state="finished")
-
-
-def _contenders(
-    plan: Plan,
-    board: Scoreboard,
-    runners: dict[str, Runner],
-    watch: Watch,
-    stop: Callable[[], bool],
-) -> list[Contender]:
-    """All that are to be timed, compiled; why others are not is noted."""
-    makers = [
-        (name, make)
-        for entry in plan.course.tests[0].molecules()
-        for name, runner in runners.items()
-        for make in runner.contenders(name, entry, plan.settings.batch)
-    ]
-    found = []
-    for number, (name, make) in enumerate(makers):
-        raise_if(stop)
-        watch.share(0.5 * number / len(makers))
-        try:
-            found.append(make())
-        except Exception as error:  # noqa: BLE001 - what cannot be timed must not end the race
-            board.noted(name, f"not timed: {said(error)}")
-    return found

@@ -1,26 +1,29 @@
 """Entrants made ready: designs are trained, models read, rivals started."""
 
+import math
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from isthmus.designs.schema import find_design
+from isthmus.errors import InputError
 from isthmus.evaluate.seen import Seen, TestedData, seen_in_training
 from isthmus.forcefield.file import read_saved
 from isthmus.race.course import Course, TestSet
 from isthmus.race.entrants import Competitor
 from isthmus.race.record import Entrant, TrainingRun
-from isthmus.race.rivals.named import force_field_of, make_caller
+from isthmus.race.rivals.named import force_field_of, is_factory, make_caller
 from isthmus.race.runners import CalledRunner, OurRunner, Runner
 from isthmus.race.settings import RaceSettings
 from isthmus.race.stopping import raise_if
 from isthmus.race.training import Trained, n_parameters, source_of, train_design
+from isthmus.words import counted
 
-__all__ = ["MODELS", "Started", "started", "training_command"]
+__all__ = ["MODELS", "Command", "Started", "from_models", "started", "training_command"]
 
 MODELS: Final = "models"
 """Folder of the models, in that of the race"""
@@ -71,7 +74,7 @@ def started(
         Stopped: the race was asked to end.
     """
     if competitor.kind == "rival":
-        return _rival(competitor, settings)
+        return _rival(competitor, course, settings)
     if competitor.kind == "model":
         saved = read_saved(competitor.target)
         level = saved.provenance.get("level_of_theory")
@@ -100,31 +103,64 @@ def _seen(competitor: Competitor, provenance: Mapping[str, Any], test: TestSet) 
     return seen_in_training([(competitor.name, provenance)], tested)
 
 
+def from_models(entrant: Entrant, folder: Path) -> Runner:
+    """A runner of the models that an entrant of an earlier race left.
+
+    Raises:
+        InputError: there are none, or they cannot be read.
+    """
+    if not entrant.models:
+        raise InputError("it has no model file; name it again to race it")
+    return OurRunner(tuple(read_saved(folder / name).force_field for name in entrant.models))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, and what its reader should know of it."""
+
+    line: str
+    notes: tuple[str, ...] = ()
+
+
 def training_command(
-    competitor: Competitor, course: Course, seconds: float, options: str
-) -> str | None:
+    competitor: Competitor,
+    course: Course,
+    settings: RaceSettings,
+    options: str,
+    training: TrainingRun | None,
+) -> Command | None:
     """The command that trains the first model of a design alone; None for others.
+
+    `isthmus train` counts the compilation of a bespoke fit in its limit of time, the race does not.
 
     Args:
         competitor: who.
         course: with data to train on.
-        seconds: limit of time, as the command counts it.
+        settings: time of training.
         options: how the data are to be read, as on the command line.
+        training: how long it took.
     """
     if competitor.kind != "design" or course.record is None:
         return None
-    source = source_of(find_design(competitor.target), course)
-    return shlex.join(
-        [
-            *("isthmus", "train", competitor.target, course.record.source),
-            *("--source", source, "--time", f"{seconds:g}s", "--seed", "0"),
-            *shlex.split(options),
-            *("-o", f"{_slug(competitor.name)}.safetensors"),
-        ]
-    )
+    design, seconds, notes = find_design(competitor.target), settings.seconds, []
+    source = source_of(design, course)
+    if source == "free" and design.networks:
+        notes.append(
+            "the command counts the compilation of its first stage, the formulas, in --time; the "
+            "race did not"
+        )
+    elif source == "free" and training is not None and training.compile_s:
+        seconds += math.ceil(training.compile_s[0])
+    words = [
+        *("isthmus", "train", competitor.target, course.record.source),
+        *("--source", source, "--time", f"{seconds:g}s", "--seed", "0"),
+        *shlex.split(options),
+        *("-o", f"{_slug(competitor.name)}.safetensors"),
+    ]
+    return Command(shlex.join(words), tuple(notes))
 
 
-def _rival(competitor: Competitor, settings: RaceSettings) -> Started:
+def _rival(competitor: Competitor, course: Course, settings: RaceSettings) -> Started:
     found = force_field_of(competitor.target)
     if found is not None:
         force_field, text = found
@@ -132,7 +168,20 @@ def _rival(competitor: Competitor, settings: RaceSettings) -> Started:
     caller = make_caller(
         competitor.target, python=competitor.python, timeout=settings.rival_seconds
     )
-    return Started(CalledRunner(caller), caller.description)
+    notes = _charged(course) if is_factory(competitor.target) else ()
+    return Started(CalledRunner(caller), caller.description, notes=tuple(notes))
+
+
+def _charged(course: Course) -> Iterator[str]:
+    """What is said of a calculator of its own where molecules are charged."""
+    for test in course.tests:
+        n_charged = sum(entry.total_charge != 0 for entry in test.entries)
+        if n_charged:
+            yield (
+                f"{test.name} has {counted(n_charged, 'charged molecule')}: it is told the charge "
+                "as atoms.info['charge'] and as initial charges of the atoms; whether it heeds "
+                "them is its own matter"
+            )
 
 
 def _trained(
@@ -169,11 +218,14 @@ def _kept(known: Entrant, folder: Path) -> list[tuple[str, Trained]]:
     run, found = known.training, []
     if run is None:
         return found
-    for name, *told in zip(known.models, run.seconds, run.compile_s, run.curves, strict=False):
+    every = zip(known.models, run.seconds, run.compile_s, run.curves, strict=False)
+    for name, seconds, compile_s, curve in every:
         if not (folder / name).is_file():
             break
         force_field = read_saved(folder / name).force_field
-        found.append((name, Trained(force_field, *told, known.n_parameters or 0)))
+        found.append(
+            (name, Trained(force_field, seconds, compile_s, curve, known.n_parameters or 0))
+        )
     return found
 
 

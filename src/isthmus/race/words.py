@@ -2,10 +2,11 @@
 
 import math
 
+from isthmus.errors import IsthmusError
 from isthmus.race.record import Cost, Estimate
 from isthmus.words import counted
 
-__all__ = ["at_least", "cost_text", "engine_text", "error_text", "interval", "number"]
+__all__ = ["at_least", "cost_text", "engine_text", "error_text", "interval", "number", "said"]
 
 
 def number(value: float | None) -> str:
@@ -53,3 +54,11 @@ def engine_text(cost: Cost) -> str:
 def cost_text(cost: Cost) -> str:
     """Such as "62.0 µs/step (openmm, 27 atoms)"."""
     return f"{number(cost.value)} µs/step ({engine_text(cost)})"
+
+
+def said(error: Exception) -> str:
+    """An error in a line; of one that nobody foresaw, also its kind."""
+    text = " ".join(str(error).split())
+    if isinstance(error, IsthmusError):
+        return text
+    return f"{type(error).__name__}: {text or 'nothing more was said'} (unforeseen)"

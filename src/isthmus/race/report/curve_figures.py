@@ -73,7 +73,9 @@ def growth_figure(race: Race) -> dict[str, Any] | None:
         return None
     traces = []
     for place, entrant in enumerate(race.entrants):
-        found = [(name, error) for name in names if (error := entrant.error(name, quantity)) is not None]
+        found = [
+            (name, error) for name in names if (error := entrant.error(name, quantity)) is not None
+        ]
         if entrant.state == "failed" or not found:
             continue
         traces.append(

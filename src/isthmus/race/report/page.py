@@ -132,8 +132,8 @@ def _body(race: Race, figures: dict[str, dict[str, Any]], picture: bytes) -> Ite
     yield from sections.table(race)
     if any(entrant.stability for entrant in race.entrants):
         yield "<h2 id='stability'>Stability</h2><p>Simulations that held for the wanted "
-        yield "time; bars: the share of it that they held. Grey: cut short, for it was slow, before anything "
-        yield "broke: whether it would have held is not known.</p>"
+        yield "time; bars: the share of it that they held. Grey: cut short, for it was slow, "
+        yield "before anything broke: whether it would have held is not known.</p>"
         yield from sections.stability(race)
     scans = {name: figure for name, figure in figures.items() if name.startswith("scan-")}
     if scans:

@@ -161,6 +161,8 @@ def commands(race: Race) -> Iterator[str]:
     own = [entrant for entrant in race.entrants if entrant.command]
     if own:
         yield "<details open><summary>Each design by itself</summary>"
+        yield "<p class='dim'>The first seed of each, with its limit of time as the command counts "
+        yield "it. What a limit of time ends comes out alike, not the same to the last digit.</p>"
         for entrant in own:
             yield f"<h3>{_name(race, entrant)}</h3>{_command(entrant.command or '')}"
         yield "</details>"
