@@ -47,6 +47,9 @@ def test_seeds_give_their_mean_and_its_range() -> None:
     found = over_seeds(every)
     assert found.force_rmse == Estimate(value=3.0, low=1.0, high=6.0, seeds=(1.0, 2.0, 6.0))
     assert found.energy_rmse is None
+    # One seed that refuses frames makes the whole partial
+    found = over_seeds([every[0], replace(every[1], n_refused=2, refusal="not finite")])
+    assert (found.n_refused, found.refusal) == (2, "not finite")
 
 
 def contender(name: str, step: float, log: list[str], *, batch: int = 1) -> Contender:

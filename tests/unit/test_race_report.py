@@ -250,6 +250,16 @@ def test_who_refused_frames_is_hollow_and_said_to_be_partial(race: Race, tmp_pat
     assert "partial: it refused frames" in (tmp_path / "r.csv").read_text(encoding="utf-8")
 
 
+def test_the_page_chooses_by_the_error_of_the_file(race: Race) -> None:
+    one = race.entrant("class2plus").errors["3BPA 300 K"]
+    assert one.force_rmse is not None
+    told = {"3BPA 300 K": replace(one, force_rmse=replace(one.force_rmse, seeds=(1.73, 2.13)))}
+    points = frontier_figures(changed(race, "class2plus", errors=told))["0|0|0"]["points"]
+    found = {point["name"]: (point["y"], point["file"]) for point in points}
+    assert found["class2plus"] == (1.93, 2.13)
+    assert found["class2"] == (2.84, 2.84)
+
+
 def test_a_run_that_was_cut_short_did_not_hold(race: Race) -> None:
     runs = tuple(replace(run, ps=2.5, n_replicas=8) for run in race.entrant("class1").stability)
     slow = changed(race, "class1", stability=runs)
@@ -258,7 +268,7 @@ def test_a_run_that_was_cut_short_did_not_hold(race: Race) -> None:
     assert (found.n_whole, found.n_undecided, found.share, found.n_replicas) == (0, 2, 0.25, 16)
     text = page(slow, folder="race", picture=b"")
     assert "0 of 2 held, 2 undecided: too slow<br>2.50 of 10 ps, undecided (16 replicas)" in text
-    assert "2.5 of 10 ?" in shown(slow)
+    assert "2.5 of 10 ×16 ?" in shown(slow)
     heads = {column.head: column for column in columns(slow)}
     value = heads["undecided, 300 K [runs]"].value(slow.entrant("class1"))
     assert value is not None

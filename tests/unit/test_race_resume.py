@@ -213,8 +213,14 @@ def test_a_network_that_is_stopped_in_training_goes_on_from_its_checkpoint(plan:
     checkpoint = plan.folder / "models/net_seed0.checkpoint.safetensors"
     assert checkpoint.is_file()
     heard = Shares()
-    found = run_race(plan, resumed(begun(plan), plan.folder), heard, never).entrants[0]
-    assert found.state == "finished"
+    with pytest.raises(Stopped):
+        run_race(
+            plan,
+            resumed(begun(plan), plan.folder),
+            heard,
+            lambda: ("net", "errors") in heard.stages,
+        )
+    assert read_race(plan.folder).entrants[0].done == ("training",)
     assert heard.first > 0.2
     assert not checkpoint.exists()
 

@@ -97,6 +97,8 @@ def run(request: Request) -> int:
     race = _race(request, found, course)
     if request.resume:
         race = resumed(race, request.output)
+        for note in race.notes:
+            typer.echo(f"isthmus: note: {note}", err=True)
     _make_folder(request)
     options = [*(["--split", str(request.split)] if request.split else [])]
     plan = Plan(

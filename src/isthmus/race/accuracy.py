@@ -60,13 +60,13 @@ def over_seeds(every: Sequence[Errors]) -> Errors:
     """One record of several trainings: the mean, with the lowest and the highest of them."""
     if len(every) == 1:
         return every[0]
-    first = every[0]
+    worst = max(every, key=lambda one: one.n_refused)
     return Errors(
         force_rmse=_joined([one.force_rmse for one in every]),
         energy_rmse=_joined([one.energy_rmse for one in every]),
-        n_frames=first.n_frames,
-        n_refused=first.n_refused,
-        refusal=first.refusal,
+        n_frames=worst.n_frames,
+        n_refused=worst.n_refused,
+        refusal=worst.refusal,
     )
 
 

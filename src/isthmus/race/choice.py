@@ -8,7 +8,7 @@ from isthmus.race.frontier import Axes, Standing, quantity_of, standings
 from isthmus.race.record import UNITS, Cost, Entrant, Estimate, Race
 from isthmus.race.words import at_least, cost_text, error_text, interval, number
 
-__all__ = ["Choice", "NobodyEnough", "pick"]
+__all__ = ["Choice", "NobodyEnough", "error_of_file", "pick"]
 
 
 class NobodyEnough(InputError):
@@ -107,6 +107,11 @@ def _handed(one: Standing) -> _Handed:
     if seed:
         notes.append("cost, dynamics and scans were measured with seed 0, not with this file")
     return _Handed(entrant, one.cost, error, models[seed], tuple(notes))
+
+
+def error_of_file(one: Standing) -> Estimate:
+    """Of the model file that would be handed over: of several seeds its own, if it is known."""
+    return _handed(one).error
 
 
 def _seed(entrant: Entrant) -> tuple[int, str]:

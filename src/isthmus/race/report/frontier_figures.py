@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+from isthmus.race.choice import error_of_file
 from isthmus.race.frontier import (
     QUANTITIES,
     Axes,
@@ -146,6 +147,7 @@ def _figure(race: Race, axes: Axes) -> dict[str, Any]:
                 "name": one.entrant.name,
                 "x": one.cost.value,
                 "y": one.error.value,
+                "file": error_of_file(one).value,
                 "bars": ends(one.cost) + ends(one.error),
                 "on": one.on_frontier,
                 "model": bool(one.entrant.models),

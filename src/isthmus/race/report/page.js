@@ -134,7 +134,8 @@
     const limit = Number(input.value);
     limits[kind] = limit > 0 ? limit : null;
     const [asked, other] = kind === "accuracy" ? ["y", "x"] : ["x", "y"];
-    const own = points.filter((p) => p.model && p.compared);
+    // Of several seeds one file is handed over: its own error counts, not their mean
+    const own = points.filter((p) => p.model && p.compared).map((p) => ({ ...p, y: p.file }));
     const told = (p) => `${p.name}: ${number(p.y)} ${unit} at ${number(p.x)} µs/step`;
     const least = (list, axis) => list.reduce((a, b) => (b[axis] < a[axis] ? b : a));
     const enough = own.filter((p) => limit > 0 && p[asked] <= limit);

@@ -33,7 +33,11 @@ def terminal_table(race: Race) -> RenderableType:
 
 
 def _legend(stands: dict[str, Standing]) -> str:
-    said = ["●: on the frontier", "◇: rival", "Held: before a break; ?: too slow to be decided"]
+    said = [
+        "●: on the frontier",
+        "◇: rival",
+        "Held: before a break, ×: replicas, ?: too slow to be decided",
+    ]
     if any(one.partial for one in stands.values()):
         said.append("○ partial: it refused frames, and is not compared")
     if any(one.apart for one in stands.values()):
@@ -72,8 +76,9 @@ def _marked(entrant: Entrant, stands: Standing | None) -> str:
 
 
 def _held(found: Held | None) -> str:
-    """Such as "10 of 10", or "3.2 of 10 ?" of a run that was cut short."""
+    """Such as "10 of 10 ×8", or "3.2 of 10 ×1 ?" of a run that was cut short."""
     if found is None:
         return "–"
     doubt = " ?" if found.first is None and found.n_undecided else ""
-    return f"{found.ps:.3g} of {found.wanted_ps:g}{doubt}"
+    many = "" if found.n_replicas is None else f" ×{found.n_replicas}"
+    return f"{found.ps:.3g} of {found.wanted_ps:g}{many}{doubt}"
