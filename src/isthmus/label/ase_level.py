@@ -113,7 +113,8 @@ class _AseLabeller:
         atoms = _atoms(self.topology, positions, self.multiplicity)
         atoms.calc = self._calculator
         try:
-            energy, forces = float(atoms.get_potential_energy()), np.array(atoms.get_forces())
+            # Forces first: some calculators compute twice where energies are asked for before
+            forces, energy = np.array(atoms.get_forces()), float(atoms.get_potential_energy())
         except Exception as error:
             raise LabelError(f"{self.level.target}: {_first_line(error)}") from error
         if not (np.isfinite(energy) and np.isfinite(forces).all()):
