@@ -139,6 +139,14 @@ def test_a_file_holds_all_of_it(design: Design, tmp_path) -> None:
     assert energies[0] == energies[1]
 
 
+def test_products_keep_their_digits_on_every_device() -> None:
+    potential = made(PURE).bind(from_smiles("CO").topology)
+    x = np.zeros((6, 3), np.float32)
+    text = str(jax.make_jaxpr(jax.grad(lambda x: potential.energy(x)))(x))
+    assert text.count("dot_general[") == text.count("precision=(Precision.HIGHEST")
+    assert "dot_general[" in text
+
+
 def test_an_element_that_it_does_not_know_is_refused() -> None:
     with pytest.raises(InputError, match="made for H, C, N, O, and this molecule has S"):
         made(PURE).bind(from_smiles("CS").topology)

@@ -55,7 +55,9 @@ class TrainedNetwork(eqx.Module):
         """Energy of each atom [kJ/mol]."""
         dtype = around.distances.dtype
         scale = jax.lax.stop_gradient(jnp.asarray(self.scale, dtype))
-        energies = scale * self.network.energies(atoms, around)
+        # A GPU would round the numbers of products to 11 bits
+        with jax.default_matmul_precision("highest"):
+            energies = scale * self.network.energies(atoms, around)
         if self.term.repulsion:
             energies += repulsion_energies(atoms.numbers, around, reach=self.term.cutoff)
         return energies
