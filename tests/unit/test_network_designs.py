@@ -142,7 +142,7 @@ def test_a_file_holds_all_of_it(design: Design, tmp_path) -> None:
 def test_products_keep_their_digits_on_every_device() -> None:
     potential = made(PURE).bind(from_smiles("CO").topology)
     x = np.zeros((6, 3), np.float32)
-    text = str(jax.make_jaxpr(jax.grad(lambda x: potential.energy(x)))(x))
+    text = str(jax.make_jaxpr(jax.grad(potential.energy))(x))
     assert text.count("dot_general[") == text.count("precision=(Precision.HIGHEST")
     assert "dot_general[" in text
 
