@@ -166,7 +166,13 @@ def test_many_molecules_at_once_are_each_by_itself(design: Design) -> None:
         np.testing.assert_allclose(found.forces, wanted.forces, rtol=slack, atol=100 * slack)
 
 
-@pytest.mark.parametrize("design", [PURE, HYBRID], ids=lambda design: design.name)
+@pytest.mark.parametrize(
+    "design",
+    [
+        pytest.param(PURE, id="pure"),
+        pytest.param(HYBRID, id="hybrid", marks=pytest.mark.slow),
+    ],
+)
 def test_training_lowers_the_error(design: Design) -> None:
     entries = [springs(smiles, 8) for smiles in ("CO", "CN")]
     start = ForceField.graph(design, settings=NETWORK, elements=ELEMENTS)
