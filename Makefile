@@ -32,7 +32,7 @@ help:
 demo: $(SHOWN)
 	@$(BIN)/isthmus race $(DEMO) --data examples/data/3bpa_train.xyz \
 	  --test 300K=examples/data/3bpa_test.xyz --test 1200K=examples/data/3bpa_hot.xyz \
-	  --rival mmff94 --time 10s --quick --overwrite --out demo_output
+	  --rival mmff94 --time 20s --quick --overwrite --out demo_output
 	@echo 'open demo_output/report.html in a browser'
 
 check: $(FULL)
